@@ -1,0 +1,63 @@
+"""The unit of everything: a contiguous offset range of one topic-partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+
+class TopicPartition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]"
+
+
+Header = tuple[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Records ``[first..last]`` of one partition, values untouched.
+
+    The range covers gaps (compaction, transaction markers), so ``last - first + 1`` may exceed
+    ``len(values)``; an offset inside the range without a record is simply not in ``offsets``.
+
+    ``values[i]`` is the record at ``offsets[i]`` (``None`` is a tombstone), produced at
+    ``timestamps[i]`` (ms since epoch) with ``keys[i]``. ``headers`` is sparse: only records that
+    have any, by index.
+    """
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+    values: Sequence[bytes | None]
+    offsets: npt.NDArray[np.int64]
+    timestamps: npt.NDArray[np.int64]
+    keys: Sequence[bytes | None]
+    headers: dict[int, tuple[Header, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.values)
+        if not (len(self.offsets) == len(self.timestamps) == len(self.keys) == n):
+            raise ValueError(f"{self}: columns of unequal length")
+        if n and not (self.first <= int(self.offsets[0]) and int(self.offsets[-1]) <= self.last):
+            raise ValueError(f"{self}: an offset lies outside the range")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.first}-{self.last}"
+
+    @property
+    def tp(self) -> TopicPartition:
+        return TopicPartition(self.topic, self.partition)

@@ -1,0 +1,48 @@
+"""A decoded Block: Polars columns of the reader schema, plus what could not be decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from headrace.block import Block
+
+PARTITION = "_partition"
+OFFSET = "_offset"
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A record that could not be decoded. ``index`` points into the block's columns."""
+
+    index: int
+    step: str
+    reason: str
+    schema_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """The good records of a Block as columns, in offset order.
+
+    ``df`` has one column a field of the reader schema (see ``headrace.schema`` for the mapping of
+    types) and ``_partition`` (Int32), ``_offset`` (Int64). ``bad`` holds the others. Tombstones
+    (null values) are in neither: they carry no event.
+    """
+
+    block: Block
+    df: pl.DataFrame
+    bad: Sequence[Bad] = ()
+
+    def __len__(self) -> int:
+        return self.df.height
+
+    @property
+    def topic(self) -> str:
+        return self.block.topic
+
+    @property
+    def partition(self) -> int:
+        return self.block.partition

@@ -1,0 +1,143 @@
+"""The topology as frozen, typed objects. ``loader`` reads them, everything else receives them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+TopicName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]+$", max_length=249)]
+KeyspaceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_:]*$", max_length=64)]
+Reference = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+]  # module:function
+
+
+class Model(BaseModel):
+    """Frozen; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Defaults(Model):
+    """What a topic gets unless it says otherwise."""
+
+    partitions: Annotated[int, Field(ge=1, le=10_000)] = 4
+    replication: Annotated[int, Field(ge=1, le=10)] = 1
+    retention_hours: Annotated[int, Field(ge=1)] = 168
+
+
+class Topic(Model):
+    """One Kafka topic. ``schema_`` names ``schemas/<schema>.avsc``, ``key`` a field of it."""
+
+    schema_: Name = Field(alias="schema")
+    key: Name
+    doc: str = ""
+    partitions: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    replication: Annotated[int, Field(ge=1, le=10)] | None = None
+    retention_hours: Annotated[int, Field(ge=1)] | None = None
+    compacted: bool = False
+
+
+class DeadLetters(Model):
+    """Where records go that can't be processed, and when to stop instead."""
+
+    suffix: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]+$")] = ".dlq"
+    max_ratio: Annotated[float, Field(gt=0, le=1)] = 0.05
+    window_records: Annotated[int, Field(ge=1)] = 100_000
+    min_records: Annotated[int, Field(ge=1)] = 1_000
+
+
+class Delivery(Model):
+    """How blocks are cut and written. Sizes bound memory per partition."""
+
+    guarantee: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    max_rows: Annotated[int, Field(ge=1)] = 65_536
+    max_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 200
+    max_bytes: Annotated[int, Field(ge=1024)] = 33_554_432
+    in_flight_blocks: Annotated[int, Field(ge=1, le=16)] = 2
+
+
+class AgentWrites(Model):
+    """The only tables and keyspaces an agent may write."""
+
+    tables: tuple[Name, ...] = ()
+    keyspaces: tuple[KeyspaceName, ...] = ()
+
+
+class Agent(Model):
+    """A pure function ``Frame -> Writes`` run as a Faust agent on each topic it reads."""
+
+    function: Reference
+    doc: str = ""
+    reads: Annotated[tuple[TopicName, ...], Field(min_length=1)]
+    writes: AgentWrites
+
+
+class Table(Model):
+    """A raw table: the columns of the topic's reader schema and ``_partition``, ``_offset``."""
+
+    topic: TopicName
+    order_by: Annotated[tuple[str, ...], Field(min_length=1)]
+    partition_by: str | None = None
+    ttl: str | None = None
+
+
+class View(Model):
+    """An explicit target table and the selects (by source table) that feed it."""
+
+    doc: str = ""
+    columns: Annotated[dict[Name, str], Field(min_length=1)]
+    order_by: Annotated[tuple[Name, ...], Field(min_length=1)]
+    partition_by: str | None = None
+    ttl: str | None = None
+    from_: Annotated[dict[Name, str], Field(alias="from", min_length=1)]
+
+
+class ClickHouse(Model):
+    """Tables and views in ClickHouse."""
+
+    database: Name = "headrace"
+    engine: Literal["plain", "replicated"] = "plain"
+    deduplication_window: Annotated[int, Field(ge=100)] = 10_000
+    tables: dict[Name, Table]
+    views: dict[Name, View] = Field(default_factory=dict)
+
+
+class Keyspace(Model):
+    """A family of Redis keys ``<prefix>:{<partition>}:<keyspace>:<id>``."""
+
+    type: Literal["hash", "zset"]
+    located: bool
+    ttl_hours: Annotated[int, Field(ge=1)] | None = None
+    doc: str = ""
+
+
+class Redis(Model):
+    """Key families in Redis."""
+
+    prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")] = "hr"
+    keyspaces: dict[KeyspaceName, Keyspace] = Field(default_factory=dict)
+
+
+class Topology(Model):
+    """The whole pipeline: the one source of truth."""
+
+    version: Literal[1]
+    name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]+$", max_length=120)]
+    defaults: Defaults = Defaults()
+    topics: Annotated[dict[TopicName, Topic], Field(min_length=1)]
+    dead_letters: DeadLetters = DeadLetters()
+    delivery: Delivery = Delivery()
+    agents: Annotated[dict[Name, Agent], Field(min_length=1)]
+    clickhouse: ClickHouse
+    redis: Redis = Redis()
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has."""
+        return self.topics[topic].partitions or self.defaults.partitions
+
+    def agents_of(self, topic: str) -> tuple[str, ...]:
+        """Names of the agents that read a topic, in declared order."""
+        return tuple(name for name, agent in self.agents.items() if topic in agent.reads)

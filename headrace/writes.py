@@ -1,0 +1,121 @@
+"""What an agent asks the sinks to do for one block, as columns.
+
+An agent may emit one row an event: :func:`combine` merges a block's updates by key before a sink
+sees them, with the merge that each kind defines. Every merge is associative, so the end state does
+not depend on where the log is cut into blocks. ``ADD``, ``ADD_FLOAT`` and ``RING`` are not
+idempotent by themselves: the sink's fence makes them so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+import polars as pl
+
+
+class Kind(Enum):
+    """How a Redis update merges with what is there. Frames have the columns named here.
+
+    All frames start with ``id`` (String): the entity within the keyspace.
+    """
+
+    #: ``field`` String, ``delta`` Int64: hash field += delta; a field that reaches 0 is removed.
+    ADD = "add"
+    #: ``field`` String (names metric, grain and slot), ``bucket`` Int64, ``delta`` Int64: hash
+    #: field holds ``"<bucket>:<sum>"``; a newer bucket replaces an older one, an equal one adds,
+    #: an older one is dropped: a ring of the last N buckets when ``slot = bucket % N``.
+    RING = "ring"
+    #: ``field`` String, ``value`` String, ``version`` String: hash field holds
+    #: ``"<version>|<value>"``; the greater version (bytewise) wins. See :func:`version`.
+    LAST = "last"
+    #: ``member`` String, ``score`` Float64; sorted set keeps the greatest score of a member and
+    #: the ``keep`` members with the greatest (score, member).
+    MAX = "max"
+    #: ``member`` String, ``score`` Float64: sorted set adds to the member's score. Scores must be
+    #: quantised so that sums are exact (see ``agents.decay``), never trimmed.
+    ADD_FLOAT = "add_float"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RedisOps:
+    """Updates of one kind to one keyspace of Redis, in log order."""
+
+    kind: Kind
+    keyspace: str
+    frame: pl.DataFrame
+    keep: int | None = None  # MAX only: how many members stay
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows for one ClickHouse table; the frame's columns are the table's, in any order."""
+
+    table: str
+    frame: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Writes:
+    """All an agent (or all agents together) ask for one block."""
+
+    rows: Sequence[Rows] = ()
+    redis: Sequence[RedisOps] = ()
+
+    def __add__(self, other: Writes) -> Writes:
+        return Writes((*self.rows, *other.rows), (*self.redis, *other.redis))
+
+
+NOTHING = Writes()
+
+
+@dataclass(frozen=True, slots=True)
+class _Merge:
+    by: list[str]
+    aggregates: list[pl.Expr] = field(default_factory=list)
+
+
+_MERGES = {
+    Kind.ADD: _Merge(["id", "field"], [pl.col("delta").sum()]),
+    Kind.ADD_FLOAT: _Merge(["id", "member"], [pl.col("score").sum()]),
+    Kind.MAX: _Merge(["id", "member"], [pl.col("score").max()]),
+    Kind.LAST: _Merge(
+        ["id", "field"],
+        [pl.col("value").sort_by("version").last(), pl.col("version").max()],
+    ),
+}
+
+
+def version(occurred_at: str = "occurred_at", offset: str = "_offset") -> pl.Expr:
+    """The version of a row for ``LAST``: event time in ms, then offset, so that later events win.
+
+    Zero-padded decimal, so that bytewise order is numeric order (good to the year 2286).
+    """
+    ms = pl.col(occurred_at).dt.epoch("ms").cast(pl.String).str.zfill(13)
+    return pl.concat_str([ms, pl.lit("."), pl.col(offset).cast(pl.String).str.zfill(15)])
+
+
+def merge(kind: Kind, frame: pl.DataFrame) -> pl.DataFrame:
+    """Merge the rows of one frame so that each (id, field or member) stands once."""
+    if kind is Kind.RING:
+        newest = pl.col("bucket") == pl.col("bucket").max().over("id", "field")
+        return (
+            frame.filter(newest)
+            .group_by("id", "field", maintain_order=True)
+            .agg(pl.col("bucket").first(), pl.col("delta").sum())
+        )
+    how = _MERGES[kind]
+    return frame.group_by(how.by, maintain_order=True).agg(how.aggregates)
+
+
+def combine(ops: Iterable[RedisOps]) -> list[RedisOps]:
+    """Merge a block's updates: one RedisOps per (kind, keyspace), each target once."""
+    groups: dict[tuple[Kind, str, int | None], list[pl.DataFrame]] = {}
+    for op in ops:
+        if op.frame.height:
+            groups.setdefault((op.kind, op.keyspace, op.keep), []).append(op.frame)
+    return [
+        RedisOps(kind, keyspace, merge(kind, pl.concat(frames, how="vertical")), keep)
+        for (kind, keyspace, keep), frames in groups.items()
+    ]
