@@ -1,0 +1,84 @@
+"""The one command line. Each command is a module of this package; the table below lists them all."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+import typer
+from typer.core import TyperGroup
+
+import headrace
+from headrace.errors import ConfigError, HeadraceError
+
+#: command → one-line help. The module ``headrace.cli.<command>`` has a function of that name.
+#: Modules load only when their command runs: `headrace status` must not pay for Polars or Faust.
+COMMANDS = {
+    "up": "Start the local Kafka, Redis and ClickHouse",
+    "down": "Stop the local services",
+    "status": "Show the services and what is wrong with them",
+    "check": "Validate topology.yaml and the schemas it names",
+    "plan": "Show what apply would change on the running systems",
+    "apply": "Create topics and tables as the topology declares",
+    "graph": "Draw the topology as Mermaid or SVG",
+    "run": "Run workers",
+    "load": "Generate events and write the ledger of what was sent",
+    "produce": "Send NDJSON from a file or stdin to a topic",
+    "tap": "Show a topic's events as they come, decoded",
+    "verify": "Compare the sinks with the ledger and with the log",
+    "demo": "Everything at once: services, workers, load, live view, proof",
+}
+
+
+class _Lazy(TyperGroup):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"headrace.cli.{cmd_name}")
+        one = typer.Typer(add_completion=False, rich_markup_mode=None)
+        one.command(name=cmd_name)(getattr(module, cmd_name))
+        command = typer.main.get_command(one)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+app = typer.Typer(cls=_Lazy, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"headrace {headrace.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    """Headrace: Faust agents at columnar speed, exactly once, with results you can prove."""
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 good, 1 the thing checked is not so, 2 misuse."""
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo(f"headrace: {error}", err=True)
+        sys.exit(2)
+    except HeadraceError as error:
+        typer.echo(f"headrace: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
