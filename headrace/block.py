@@ -59,5 +59,10 @@ class Block:
         return f"{self.topic}[{self.partition}]@{self.first}-{self.last}"
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all record values."""
+        return sum(len(value) for value in self.values if value is not None)
+
+    @property
     def tp(self) -> TopicPartition:
         return TopicPartition(self.topic, self.partition)

@@ -1,0 +1,22 @@
+"""Named crash points, so that a test can kill a worker with -9 in a given step of the protocol."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+VARIABLE = "HEADRACE_CRASH"  # "<point>:<n>": die when <point> is passed for the n-th time
+POINTS = ("planned", "intended", "computed", "dead_lettered", "applied_one", "applied", "done")
+
+_point, _, _count = os.environ.get(VARIABLE, "").partition(":")
+_left = int(_count or 1)
+
+
+def point(name: str) -> None:
+    """Die here if the environment says so; otherwise do nothing."""
+    global _left  # noqa: PLW0603
+    if name != _point:
+        return
+    _left -= 1
+    if _left <= 0:
+        os.kill(os.getpid(), signal.SIGKILL)

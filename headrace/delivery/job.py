@@ -1,0 +1,114 @@
+"""One block on its way: decoded once, computed by every agent that reads its topic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from headrace.agent import AgentFunction, poison
+from headrace.block import Block
+from headrace.errors import HeadraceError
+from headrace.frame import Bad, Frame
+from headrace.writes import NOTHING, Writes
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Decode = Callable[[Block], Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a block comes to: the agents' writes together, and the records to set aside."""
+
+    writes: Writes
+    bad: tuple[Bad, ...]
+    events: int
+
+
+class Job:
+    """A Block with the work on it. Faust hands the same Job to each agent's stream.
+
+    Decoding and agents run in ``executor``'s threads; Polars, Arrow and NumPy release the GIL.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        decode: Decode,
+        agents: Mapping[str, AgentFunction],
+        executor: Executor,
+    ) -> None:
+        self.block = block
+        self._agents = agents
+        self._executor = executor
+        self._frame = asyncio.ensure_future(self._call(decode, block))
+        self._writes: dict[str, asyncio.Future[Writes]] = {
+            name: asyncio.get_running_loop().create_future() for name in agents
+        }
+
+    async def frame(self) -> Frame:
+        """The decoded block, shared by all agents."""
+        return await asyncio.shield(self._frame)
+
+    async def run(self, agent: str) -> None:
+        """Run one agent on the block and keep what it asks for, or how it failed."""
+        result = self._writes[agent]
+        try:
+            writes = await self._call(self._agents[agent], await self.frame())
+        except Exception as error:
+            if not result.done():
+                result.set_exception(error)
+        else:
+            if not result.done():
+                result.set_result(writes)
+
+    async def outcome(self) -> Outcome:
+        """Wait for all agents; raise what decoding raised, or an agent's HeadraceError.
+
+        When an agent raised anything else, the records that make it raise are found by halving
+        the block (agents are functions of the records, so a block may be cut anywhere), set aside
+        for every agent, and the block is computed again without them.
+        """
+        frame = await self.frame()
+        results = await asyncio.gather(*self._writes.values(), return_exceptions=True)
+        bad = list(frame.bad)
+        failed = [
+            name for name, r in zip(self._writes, results, strict=True) if isinstance(r, Exception)
+        ]
+        for result in results:
+            if isinstance(result, HeadraceError) or (
+                isinstance(result, BaseException) and not isinstance(result, Exception)
+            ):
+                raise result
+        while failed:
+            for name in failed:
+                found, frame = await self._call(poison, name, self._agents[name], frame)
+                bad.extend(found)
+            failed, results = await self._again(frame)
+        writes = sum((r for r in results if isinstance(r, Writes)), NOTHING)
+        return Outcome(writes, tuple(sorted(bad, key=lambda b: b.index)), len(frame))
+
+    async def _again(self, frame: Frame) -> tuple[list[str], list[Writes | BaseException]]:
+        results: list[Writes | BaseException] = await asyncio.gather(
+            *(self._call(function, frame) for function in self._agents.values()),
+            return_exceptions=True,
+        )
+        failed = [
+            name for name, r in zip(self._agents, results, strict=True) if isinstance(r, Exception)
+        ]
+        return failed, results
+
+    def cancel(self) -> None:
+        """Drop the work; a result that comes later is ignored."""
+        self._frame.cancel()
+        for result in self._writes.values():
+            result.cancel()
+
+    async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        call = partial(function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+

@@ -1,0 +1,189 @@
+"""Delivery of one partition: its blocks in order, each intended, applied, done."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from headrace.block import TopicPartition
+from headrace.clock import Clock
+from headrace.delivery.ceiling import Ceiling
+from headrace.delivery.committer import Committer
+from headrace.delivery.crash import point
+from headrace.delivery.intent import Position
+from headrace.delivery.job import Job, Outcome
+from headrace.delivery.log import DeadLetters
+from headrace.delivery.retry import retry
+from headrace.errors import Fenced
+from headrace.metrics import Metrics
+from headrace.sink import BlockRange, Sink
+from headrace.writes import Writes, combine
+
+log = logging.getLogger(__name__)
+
+
+class PartitionDelivery:
+    """Applies the blocks of one partition to every sink, in offset order.
+
+    Under ``exactly_once`` a block is intended (its range is committed beside the offset) before it
+    is applied, so that whoever comes after a crash applies exactly that block again; sinks drop
+    what they have. ``applied_to`` says how far each sink already is: blocks up to there skip it.
+    """
+
+    def __init__(
+        self,
+        tp: TopicPartition,
+        *,
+        sinks: Sequence[Sink],
+        applied_to: Mapping[str, int],
+        committer: Committer,
+        dead_letters: DeadLetters,
+        ceiling: Ceiling,
+        metrics: Metrics,
+        clock: Clock,
+        exactly_once: bool,
+        lease_s: float,
+        room: int,
+        on_room: Callable[[], None],
+        on_fatal: Callable[[Exception], None],
+    ) -> None:
+        self.tp = tp
+        self._sinks = sinks
+        self._applied_to = dict(applied_to)
+        self._committer = committer
+        self._dead_letters = dead_letters
+        self._ceiling = ceiling
+        self._metrics = metrics
+        self._clock = clock
+        self._exactly_once = exactly_once
+        self._lease_s = lease_s
+        self._room = room
+        self._on_room = on_room
+        self._on_fatal = on_fatal
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
+        self._in_flight = 0
+        #: Bytes of record values in the blocks offered and not yet done.
+        self.nbytes = 0
+        self._writing = False
+        self._stopping = False
+        self._lease_until = 0.0
+        self._task = asyncio.create_task(self._run(), name=f"delivery {tp}")
+
+    @property
+    def room(self) -> int:
+        """How many more blocks may be offered now."""
+        return 0 if self._stopping or self._task.done() else self._room - self._in_flight
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything offered is applied and committed."""
+        return self._in_flight == 0
+
+    def offer(self, job: Job) -> None:
+        """Take the next block; its range must follow the last one's."""
+        self._in_flight += 1
+        self.nbytes += job.block.nbytes
+        self._queue.put_nowait(job)
+
+    async def stop(self, timeout: float) -> None:
+        """Finish the block that is being written, drop those that are not; at most ``timeout`` s.
+
+        A write that does not finish in time stays in doubt: the successor applies it again.
+        """
+        self._stopping = True
+        if self._writing:
+            await asyncio.wait([self._task], timeout=timeout)
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        while not self._queue.empty():
+            self._queue.get_nowait().cancel()
+
+    async def _run(self) -> None:
+        job: Job | None = None
+        try:
+            while not self._stopping:
+                job = await self._queue.get()
+                await self._deliver(job)
+                self._in_flight -= 1
+                self.nbytes -= job.block.nbytes
+                self._on_room()
+        except Fenced as error:
+            log.info("%s: taken away, block dropped unwritten: %s", self.tp, error)
+        except Exception as error:
+            self._on_fatal(error)
+        finally:
+            if job is not None:
+                job.cancel()
+
+    async def _deliver(self, job: Job) -> None:
+        block = job.block
+        point("planned")
+        if self._exactly_once:
+            await self._intend(Position(block.first, block.last))
+            point("intended")
+        outcome = await job.outcome()
+        point("computed")
+        self._writing = True
+        try:
+            await self._set_aside(job, outcome)
+            await self._apply(job, outcome.writes)
+            self._metrics.block_done(block, outcome, self._clock.now_ms())
+            if self._queue.empty() or not self._exactly_once:
+                await self._commit(Position(block.last + 1))
+                point("done")
+        finally:
+            self._writing = False
+
+    async def _set_aside(self, job: Job, outcome: Outcome) -> None:
+        block = job.block
+        self._ceiling.check(str(block), len(block), len(outcome.bad))
+        if outcome.bad:
+            await retry(
+                f"{block}: dead letters", lambda: self._dead_letters.send(block, outcome.bad)
+            )
+            self._metrics.dead_lettered(block, outcome.bad)
+        point("dead_lettered")
+
+    async def _apply(self, job: Job, writes: Writes) -> None:
+        block = job.block
+        span = BlockRange(block.topic, block.partition, block.first, block.last)
+        combined = Writes(writes.rows, combine(writes.redis))
+
+        async def one(sink: Sink) -> None:
+            if self._applied_to.get(sink.name, -1) >= block.last:
+                return
+            started = self._clock.monotonic()
+
+            async def attempt() -> None:
+                await self._check_lease(Position(block.first, block.last))
+                await sink.apply(span, combined)
+
+            await retry(
+                f"{block}: {sink.name}", attempt, lambda: self._metrics.sink_retried(sink.name)
+            )
+            self._metrics.sink_applied(
+                sink.name, block, self._clock.now_ms(), self._clock.monotonic() - started
+            )
+            point("applied_one")
+
+        tasks = [asyncio.create_task(one(sink)) for sink in self._sinks]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+        point("applied")
+
+    async def _check_lease(self, intent: Position) -> None:
+        """Ask the coordinator again when the intent is old: a zombie finds out before it writes."""
+        if self._exactly_once and self._clock.monotonic() >= self._lease_until:
+            await self._intend(intent)
+
+    async def _intend(self, position: Position) -> None:
+        asked = self._clock.monotonic()
+        await self._commit(position)
+        self._lease_until = asked + self._lease_s
+
+    async def _commit(self, position: Position) -> None:
+        await retry(f"{self.tp}: commit", lambda: self._committer.commit(self.tp, position))

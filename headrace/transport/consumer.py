@@ -1,0 +1,241 @@
+"""Faust's consumer, feeding its agents one Block a message instead of one record a message."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from headrace.block import Block, TopicPartition
+from headrace.delivery.delivery import Delivery, Start
+from headrace.delivery.job import Job
+from headrace.topology.model import Delivery as Config
+from headrace.transport.buffer import Cut, Fetched, OutOfStep, PartitionBuffer
+from headrace.transport.thread import BlockConsumerThread
+
+log = logging.getLogger(__name__)
+
+CREATE_TIME = 0
+FETCH_WAIT_S = 0.5
+STOP_TIMEOUT_S = 10.0
+
+
+class BlockConsumer(driver.Consumer):  # type: ignore[misc]
+    """Yields a message per Block: its value is a ``Job``, its offset the Block's first.
+
+    Group membership, rebalances and flow control stay Faust's. Acknowledgement does not: Faust's
+    commit calls do nothing, offsets are committed by Delivery only.
+
+    A partition is fetched while its buffer is not full and all partitions together hold less than
+    ``memory_bytes``; a Block is handed on while Delivery has room for the partition. A slow sink
+    so stops the fetching of its partitions, and memory stays bounded whatever the backlog.
+    """
+
+    _thread: BlockConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._config: Config = self.app.headrace.topology.delivery
+        self._buffers: dict[TP, PartitionBuffer] = {}
+        self._wake = asyncio.Event()
+        self._fetch: asyncio.Task[Mapping[TP, Fetched]] | None = None
+        self._delivery: Delivery = self.app.headrace.deliver(
+            offsets=self._thread, on_room=self._wake.set, on_fatal=self._on_fatal
+        )
+
+    def _new_consumer_thread(self) -> BlockConsumerThread:
+        return BlockConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- positions -----------------------------------------------------------------------------
+
+    async def perform_seek(self) -> None:
+        """Begin consuming the assignment where Delivery says; called when Faust resumes."""
+        assignment = self.assignment()
+        self.app.headrace.metrics.rebalances += 1
+        starts = await self._delivery.assign([TopicPartition(*tp) for tp in assignment])
+        self._buffers.clear()
+        for tp in assignment:
+            start = starts[TopicPartition(*tp)]
+            position = start.position
+            if position is None:
+                position = (await self._thread.earliest_offsets(tp))[tp]
+            await self._thread.seek_to(tp, position)
+            self._read_offset[tp] = None
+            self._buffers[tp] = PartitionBuffer(TopicPartition(*tp), position, _cuts(start))
+        self._wake.set()
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        """Move a partition by hand: what is buffered is dropped, the next Block starts here."""
+        await self._delivery.revoke([TopicPartition(*partition)], STOP_TIMEOUT_S)
+        await self._delivery.assign([TopicPartition(*partition)])
+        await self._thread.seek_to(partition, offset)
+        self._buffers[partition] = PartitionBuffer(TopicPartition(*partition), offset)
+        self._read_offset[partition] = None
+        self._wake.set()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish what is being written before the partitions go to somebody else."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._buffers.pop(tp, None)
+        await self._delivery.revoke([TopicPartition(*tp) for tp in revoked], STOP_TIMEOUT_S)
+
+    # -- blocks --------------------------------------------------------------------------------
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Fetch, and yield the Blocks that are ripe; returns after ``timeout`` s at the latest."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+            return
+        generation = self.app.consumer_generation_id
+        await self._fill(timeout)
+        for tp, block in self._ripe():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if self._buffers.get(tp) is None:
+                continue
+            self._track(tp)
+            yield tp, self._message(tp, block, self._delivery.offer(block))
+
+    async def _fill(self, timeout: float) -> None:
+        """Wait until something is fetched, room appears, or a waiting Block becomes ripe."""
+        if self._fetch is None:
+            wanted = self._wanted()
+            if wanted:
+                self._fetch = asyncio.ensure_future(self._thread.fetch(wanted, FETCH_WAIT_S))
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._wake.wait())]
+        if self._fetch is not None:
+            waits.append(self._fetch)
+        await asyncio.wait(
+            waits, timeout=min(timeout, self._until_ripe()), return_when=asyncio.FIRST_COMPLETED
+        )
+        waits[0].cancel()
+        self._wake.clear()
+        if self._fetch is not None and self._fetch.done():
+            fetch, self._fetch = self._fetch, None
+            for tp, fetched in fetch.result().items():
+                await self._add(tp, fetched)
+
+    async def _add(self, tp: TP, fetched: Fetched) -> None:
+        buffer = self._buffers.get(tp)
+        if buffer is None:
+            return  # revoked while the fetch was under way
+        try:
+            buffer.add(fetched, self._now())
+        except OutOfStep as error:
+            log.info("%s; fetching again from there", error)
+            await self._step_back(tp, buffer)
+
+    async def _step_back(self, tp: TP, buffer: PartitionBuffer) -> None:
+        earliest = (await self._thread.earliest_offsets(tp))[tp]
+        if earliest > buffer.position:
+            log.error(
+                "%s: offsets %d to %d are gone from the log before they were read: the topic's "
+                "retention is too short for the backlog",
+                buffer.tp,
+                buffer.position,
+                earliest - 1,
+            )
+            buffer.skip_to(earliest)
+        await self._thread.seek_to(tp, buffer.position)
+
+    def _wanted(self) -> dict[TP, int]:
+        config = self._config
+        held = sum(buffer.nbytes for buffer in self._buffers.values()) + self._delivery.nbytes
+        if held >= config.memory_bytes:
+            return {}
+        active = self._get_active_partitions()
+        wants = {
+            tp: buffer.wants(config.max_rows, config.max_bytes)
+            for tp, buffer in self._buffers.items()
+            if tp in active
+        }
+        return {tp: n for tp, n in wants.items() if n}
+
+    def _ripe(self) -> Iterable[tuple[TP, Block]]:
+        config, delay = self._config, self._config.max_delay_ms / 1000
+        now = self._now()
+        for tp, buffer in list(self._buffers.items()):
+            while (
+                self._delivery.room(buffer.tp) > 0
+                and tp in self._buffers
+                and buffer.ripe(config.max_rows, config.max_bytes, delay, now)
+            ):
+                yield tp, buffer.cut(config.max_rows, config.max_bytes, now)
+
+    def _until_ripe(self) -> float:
+        """Seconds until a partition that has room becomes ripe; at most FETCH_WAIT_S."""
+        delay, now = self._config.max_delay_ms / 1000, self._now()
+        waiting = [
+            buffer.since + delay - now
+            for buffer in self._buffers.values()
+            if buffer.since is not None and self._delivery.room(buffer.tp) > 0
+        ]
+        return max(0.0, min(waiting, default=FETCH_WAIT_S))
+
+    def _message(self, tp: TP, block: Block, job: Job) -> ConsumerMessage:
+        produced = float(block.timestamps[0]) / 1000 if len(block) else 0.0
+        return ConsumerMessage(
+            topic=block.topic,
+            partition=block.partition,
+            offset=block.first,
+            timestamp=produced,
+            timestamp_type=CREATE_TIME,
+            headers=(),
+            key=None,
+            value=job,
+            checksum=None,
+            serialized_key_size=0,
+            serialized_value_size=0,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def _track(self, tp: TP) -> None:
+        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+
+    def _now(self) -> float:
+        return float(self.app.headrace.clock.monotonic())
+
+    # -- acknowledgement is Delivery's -----------------------------------------------------------
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Do nothing: Faust would commit blocks that an agent has seen, applied or not."""
+        return False
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Do nothing, see ``commit``."""
+        return False
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Do nothing: Faust's livelock detector looks at commits that it does not make here."""
+
+    # -- end -----------------------------------------------------------------------------------
+
+    async def on_stop(self) -> None:
+        """Finish the blocks that are being written, leave the rest to a successor."""
+        self.stop_flow()
+        await self._delivery.stop(STOP_TIMEOUT_S)
+        await super().on_stop()
+        if self._fetch is not None:
+            self._fetch.cancel()
+            await asyncio.wait([self._fetch])
+            self._fetch = None
+
+    def _on_fatal(self, error: Exception) -> None:
+        log.error("stopping: %s", error, exc_info=error)
+        self.app.headrace.failed = error
+        if isinstance(error, KafkaError | Exception):
+            asyncio.ensure_future(self.crash(error))
+
+
+def _cuts(start: Start) -> list[Cut]:
+    cuts = [Cut(end) for end in start.ends]
+    if start.in_doubt is not None:
+        cuts.append(Cut(start.in_doubt[1], whole=True))
+    return cuts

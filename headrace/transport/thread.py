@@ -1,0 +1,137 @@
+"""The part of the consumer that lives in Faust's Kafka thread, beside the aiokafka client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import aiokafka
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaError,
+)
+from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import TopicPartition as KafkaTP
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from headrace.block import TopicPartition
+from headrace.delivery.intent import Position
+from headrace.errors import Fenced, Transient
+from headrace.transport.buffer import Fetched
+
+FETCH_MAX_WAIT_MS = 500
+MAX_PARTITION_FETCH_BYTES = 1 << 20
+
+
+class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Fetches by partition and commits with metadata. Implements ``delivery.log.Offsets``."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust has no settings for these two; both are read when the fetcher starts.
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def fetch(self, wanted: Mapping[TP, int], timeout: float) -> dict[TP, Fetched]:
+        """Return what has been fetched of the wanted partitions, waiting at most ``timeout`` s.
+
+        ``wanted`` gives the most records to take by partition; every other partition is left as
+        it is, so its fetching stops once one response waits.
+        """
+        return await self.call_thread(self._fetch, wanted, timeout)  # type: ignore[no-any-return]
+
+    async def _fetch(self, wanted: Mapping[TP, int], timeout: float) -> dict[TP, Fetched]:
+        consumer = self._ensure_consumer()
+        fetcher = consumer._fetcher
+        limits = {KafkaTP(tp.topic, tp.partition): (tp, n) for tp, n in wanted.items()}
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        with fetcher._subscriptions.fetch_context():
+            taken = self._take(fetcher, limits)
+            if not taken:
+                waiter = fetcher._create_fetch_waiter()
+                done, _ = await asyncio.wait([waiter], timeout=timeout)
+                if not done:
+                    waiter.cancel()
+                    return {}
+                waiter.result()
+                taken = self._take(fetcher, limits)
+            return taken
+
+    def _take(self, fetcher: Any, limits: Mapping[KafkaTP, tuple[TP, int]]) -> dict[TP, Fetched]:
+        if fetcher._closed or fetcher._subscriptions.reassignment_in_progress:
+            return {}
+        taken: dict[TP, Fetched] = {}
+        for kafka_tp in list(fetcher._records):
+            if not fetcher._subscriptions.is_assigned(kafka_tp):
+                del fetcher._records[kafka_tp]
+                continue
+            if kafka_tp not in limits:
+                continue
+            tp, limit = limits[kafka_tp]
+            result = fetcher._records[kafka_tp]
+            if type(result) is not FetchResult:
+                del fetcher._records[kafka_tp]
+                fetcher._notify(fetcher._wait_consume_future)
+                result.check_raise()
+                continue
+            state = result._assignment.state_value(kafka_tp)
+            start = state.position
+            records = result.getall(limit)
+            if not result.has_more():
+                del fetcher._records[kafka_tp]
+                fetcher._notify(fetcher._wait_consume_future)
+            if state.position > start:
+                taken[tp] = Fetched(start, state.position, records)
+        return taken
+
+    async def seek_to(self, tp: TP, offset: int) -> None:
+        """Fetch from ``offset`` next; what was fetched before is dropped."""
+        await self.call_thread(self._seek_to, KafkaTP(tp.topic, tp.partition), offset)
+
+    async def _seek_to(self, tp: KafkaTP, offset: int) -> None:
+        self._ensure_consumer().seek(tp, offset)
+
+    async def committed(
+        self, tps: Collection[TopicPartition]
+    ) -> Mapping[TopicPartition, Position | None]:
+        """See ``delivery.log.Offsets``."""
+        return await self.call_thread(self._committed, tps)  # type: ignore[no-any-return]
+
+    async def _committed(
+        self, tps: Collection[TopicPartition]
+    ) -> Mapping[TopicPartition, Position | None]:
+        coordinator = self._ensure_consumer()._coordinator
+        try:
+            found = await coordinator.fetch_committed_offsets([KafkaTP(*tp) for tp in tps])
+        except KafkaError as error:
+            raise Transient(f"can't read committed offsets: {error!r}") from error
+        positions: dict[TopicPartition, Position | None] = dict.fromkeys(tps)
+        for tp, entry in found.items():
+            if entry.offset >= 0:
+                positions[TopicPartition(*tp)] = Position.parse(entry.offset, entry.metadata)
+        return positions
+
+    async def commit(self, positions: Mapping[TopicPartition, Position]) -> None:
+        """See ``delivery.log.Offsets``."""
+        await self.call_thread(self._commit_positions, positions)
+
+    async def _commit_positions(self, positions: Mapping[TopicPartition, Position]) -> None:
+        offsets = {
+            KafkaTP(*tp): OffsetAndMetadata(position.offset, position.metadata())
+            for tp, position in positions.items()
+        }
+        try:
+            await self._ensure_consumer().commit(offsets)
+        except (CommitFailedError, IllegalStateError) as error:
+            raise Fenced(f"commit refused: {error!r}") from error
+        except ConsumerStoppedError as error:
+            raise Fenced("the consumer is stopping") from error
+        except KafkaError as error:
+            raise Transient(f"commit failed: {error!r}") from error
