@@ -17,6 +17,7 @@ from headrace.delivery.job import Decode, Job
 from headrace.delivery.log import Offsets
 from headrace.endpoints import Endpoints, load, state_dir
 from headrace.metrics import Metrics
+from headrace.preflight import check_topics
 from headrace.schema import Codec, Registry
 from headrace.sink import Sink
 from headrace.topology import load as load_topology
@@ -88,3 +89,61 @@ class Runtime:
             await sink.close()
         await self._dead_letters.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def create(root: Path | None = None, clock: Clock | None = None) -> faust.App:
+    """Compose the Faust app of a project folder: its topology, its services, its agents.
+
+    Raises ConfigError when the topology is wrong or a service has no address.
+    """
+    root = root or Path.cwd()
+    topology = load_topology(root)
+    endpoints = load(root)
+    check_topics(endpoints.kafka, topology)
+    registry = Registry.load(root)
+    decoders = {
+        name: Codec(registry, topic.schema_).decode for name, topic in topology.topics.items()
+    }
+    sinks = make_sinks(topology, endpoints, registry)
+    runtime = Runtime(topology, endpoints, decoders, sinks, clock or SystemClock())
+    return compose(runtime, endpoints, root)
+
+
+def compose(runtime: Runtime, endpoints: Endpoints, root: Path) -> faust.App:
+    """Make the Faust app around a runtime: one Faust agent for each of the topology's."""
+    register()
+    topology = runtime.topology
+    datadir = state_dir(root) / "faust"
+    datadir.mkdir(parents=True, exist_ok=True)
+    session_s = topology.delivery.session_timeout_ms / 1000
+    app = faust.App(
+        topology.name,
+        broker=broker_url(endpoints.kafka),
+        store="memory://",
+        datadir=str(datadir),
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=session_s / 3,
+        broker_request_timeout=max(30.0, session_s * 2),
+        stream_wait_empty=False,
+        table_standby_replicas=0,  # no tables: lets Faust use Kafka's round-robin assignor
+    )
+    app.headrace = runtime
+    for name, agent in topology.agents.items():
+        channel = app.topic(*agent.reads, schema=BlockSchema(), acks=False)
+        app.agent(channel, name=name)(_runner(name))
+    return app
+
+
+def _runner(name: str) -> Callable[[Any], Any]:
+    async def run(stream: Any) -> None:
+        job: Job
+        async for job in stream.noack():
+            await job.run(name)
+
+    run.__name__ = run.__qualname__ = name
+    run.__module__ = "headrace"
+    return run

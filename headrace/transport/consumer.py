@@ -7,13 +7,13 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from headrace.block import Block, TopicPartition
 from headrace.delivery.delivery import Delivery, Start
 from headrace.delivery.job import Job
+from headrace.preflight import partitions_changed
 from headrace.topology.model import Delivery as Config
 from headrace.transport.buffer import Cut, Fetched, OutOfStep, PartitionBuffer
 from headrace.transport.thread import BlockConsumerThread
@@ -43,6 +43,7 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         self._config: Config = self.app.headrace.topology.delivery
         self._buffers: dict[TP, PartitionBuffer] = {}
         self._wake = asyncio.Event()
+        self._crashing: asyncio.Future[None] | None = None
         self._fetch: asyncio.Task[Mapping[TP, Fetched]] | None = None
         self._delivery: Delivery = self.app.headrace.deliver(
             offsets=self._thread, on_room=self._wake.set, on_fatal=self._on_fatal
@@ -56,7 +57,12 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
     async def perform_seek(self) -> None:
         """Begin consuming the assignment where Delivery says; called when Faust resumes."""
         assignment = self.assignment()
-        self.app.headrace.metrics.rebalances += 1
+        runtime = self.app.headrace
+        runtime.metrics.rebalances += 1
+        for tp in assignment:
+            if tp.partition >= runtime.topology.partitions(tp.topic):
+                return self._on_fatal(partitions_changed(runtime.topology, tp.topic))
+        await runtime.start()
         starts = await self._delivery.assign([TopicPartition(*tp) for tp in assignment])
         self._buffers.clear()
         for tp in assignment:
@@ -222,6 +228,7 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         self.stop_flow()
         await self._delivery.stop(STOP_TIMEOUT_S)
         await super().on_stop()
+        await self.app.headrace.close()
         if self._fetch is not None:
             self._fetch.cancel()
             await asyncio.wait([self._fetch])
@@ -230,8 +237,7 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
     def _on_fatal(self, error: Exception) -> None:
         log.error("stopping: %s", error, exc_info=error)
         self.app.headrace.failed = error
-        if isinstance(error, KafkaError | Exception):
-            asyncio.ensure_future(self.crash(error))
+        self._crashing = asyncio.ensure_future(self.crash(error))
 
 
 def _cuts(start: Start) -> list[Cut]:

@@ -1,0 +1,37 @@
+"""``headrace run``: workers until a signal."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from headrace import endpoints, topology
+from headrace.workers import Workers
+
+
+def run(
+    workers: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 1,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run workers until Ctrl-C; blocks that are being written are finished first."""
+    root = Path.cwd()
+    topology.load(root)
+    endpoints.load(root)
+    stop = threading.Event()
+
+    def on_signal(_signum: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    group = Workers(root, workers, log_level)
+    group.start()
+    try:
+        group.watch(stop.is_set)
+    finally:
+        group.stop()

@@ -1,0 +1,70 @@
+"""How far the consumer group is behind the log, as the broker tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as KafkaTP
+
+from headrace.block import TopicPartition
+from headrace.errors import Transient
+
+TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Positions of one partition: the log's first and next offset, and the committed one."""
+
+    begin: int
+    end: int
+    committed: int | None
+
+    @property
+    def behind(self) -> int:
+        """Offsets not yet committed as applied."""
+        return self.end - max(self.begin, self.committed or 0)
+
+
+class LagReader:
+    """Asks the broker for committed and end offsets. Never joins the group."""
+
+    def __init__(self, bootstrap: str, group: str, partitions: Iterable[TopicPartition]) -> None:
+        self._partitions = list(partitions)
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "isolation.level": "read_uncommitted",
+            }
+        )
+
+    def __enter__(self) -> LagReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._consumer.close()
+
+    def read(self) -> dict[TopicPartition, Lag]:
+        """Read all partitions; raises Transient when the broker does not answer."""
+        try:
+            committed = self._consumer.committed(
+                [KafkaTP(*tp) for tp in self._partitions], timeout=TIMEOUT_S
+            )
+            lags = {}
+            for entry in committed:
+                begin, end = self._consumer.get_watermark_offsets(entry, timeout=TIMEOUT_S)
+                offset = entry.offset if entry.offset >= 0 else None
+                lags[TopicPartition(entry.topic, entry.partition)] = Lag(begin, end, offset)
+        except KafkaException as error:
+            raise Transient(f"can't read the group's lag: {error}") from error
+        return lags

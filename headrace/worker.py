@@ -1,0 +1,81 @@
+"""One worker process: a Faust worker around the composed app, telling its numbers every second."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from faust.worker import Worker
+
+from headrace.app import Runtime, create
+from headrace.endpoints import state_dir
+from headrace.errors import HeadraceError
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
+SNAPSHOT_EVERY_S = 0.5
+
+
+def snapshot_dir(root: Path) -> Path:
+    """Where workers leave their numbers: ``<index>.json`` each."""
+    return state_dir(root) / "workers"
+
+
+class HeadraceWorker(Worker):  # type: ignore[misc]
+    """Faust's worker without its banner and its own logging set-up."""
+
+    def _setup_logging(self) -> None:
+        """Keep the logging that ``main`` configured."""
+
+
+async def _tell(runtime: Runtime, path: Path) -> None:
+    while True:
+        runtime.metrics.write(path)
+        await asyncio.sleep(SNAPSHOT_EVERY_S)
+
+
+def work(root: Path, index: int) -> int:
+    """Run a worker until a signal or a fatal error; returns the exit code."""
+    app = create(root)
+    runtime: Runtime = app.headrace
+    path = snapshot_dir(root) / f"{index}.json"
+
+    @app.task()  # type: ignore[untyped-decorator]
+    async def tell(_: Any = None) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await _tell(runtime, path)
+
+    worker = HeadraceWorker(app, quiet=True, loglevel=None, redirect_stdouts=False)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else 1
+    else:
+        code = 0
+    runtime.metrics.write(path)
+    return 1 if runtime.failed else code
+
+
+def main(argv: list[str] | None = None) -> int:
+    """``python -m headrace.worker --root DIR --index N``; 0 after a signal, 1 after an error."""
+    parser = argparse.ArgumentParser(prog="headrace.worker")
+    parser.add_argument("--root", type=Path, default=Path.cwd())
+    parser.add_argument("--index", type=int, default=0)
+    parser.add_argument("--log-level", default="info")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=args.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
+    for noisy in ("faust", "mode", "aiokafka"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        return work(args.root, args.index)
+    except HeadraceError as error:
+        print(f"headrace: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Worker processes as a group: start, watch, restart what was killed, stop."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from headrace.errors import Terminal
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+RESTARTS_IN_A_ROW = 5
+CALM_S = 30.0
+STOP_TIMEOUT_S = 30.0
+
+
+def die_with_parent() -> None:
+    """Ask Linux to stop this process when its parent ends, however that ends; elsewhere nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Workers:
+    """A fixed number of worker processes of one pipeline.
+
+    A worker that a signal killed is started again (its blocks in doubt are repeated by whoever
+    gets its partitions); one that stopped with an error stops the group, because the same error
+    would meet every other worker.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        count: int,
+        log_level: str = "info",
+        log_file: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self._root = root
+        self._count = count
+        self._log_level = log_level
+        self._log_file = log_file
+        self._env = {**os.environ, **(env or {})}
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._restarts: dict[int, list[float]] = {}
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that run."""
+        return [p.pid for p in self._processes.values() if p.poll() is None]
+
+    def start(self) -> None:
+        """Start all workers."""
+        for index in range(self._count):
+            self._spawn(index)
+
+    def _spawn(self, index: int) -> None:
+        command = [sys.executable, "-m", "headrace.worker", "--root", str(self._root)]
+        command += ["--index", str(index), "--log-level", self._log_level]
+        output = None
+        if self._log_file is not None:
+            self._log_file.parent.mkdir(parents=True, exist_ok=True)
+            output = self._log_file.open("ab")
+        self._processes[index] = subprocess.Popen(
+            command,
+            env=self._env,
+            stderr=output,
+            stdout=output,
+            start_new_session=True,  # Ctrl-C is for the parent, which stops workers in order
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, no locks
+        )
+        if output is not None:
+            output.close()
+
+    def check(self) -> None:
+        """Restart killed workers; raise Terminal when one stopped by itself or keeps dying."""
+        for index, process in list(self._processes.items()):
+            code = process.poll()
+            if code is None:
+                continue
+            if code >= 0:
+                where = f"see {self._log_file}" if self._log_file else "its error is above"
+                raise Terminal(f"worker {index} stopped with exit code {code}: {where}")
+            now = time.monotonic()
+            recent = [t for t in self._restarts.get(index, []) if now - t < CALM_S]
+            if len(recent) >= RESTARTS_IN_A_ROW:
+                raise Terminal(
+                    f"worker {index} was killed {len(recent) + 1} times in {CALM_S:.0f} s, the "
+                    f"last time by {signal.Signals(-code).name}"
+                )
+            self._restarts[index] = [*recent, now]
+            log.warning("worker %d was killed by %s, restarted", index, signal.Signals(-code).name)
+            self._spawn(index)
+
+    def stop(self) -> None:
+        """Let all workers finish the blocks they are writing, then end them."""
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for index, process in self._processes.items():
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                log.error("worker %d did not stop in %.0f s, killed", index, STOP_TIMEOUT_S)
+                process.kill()
+                process.wait()
+
+    def watch(self, stopped: Callable[[], bool], every_s: float = 0.5) -> None:
+        """Check until ``stopped`` says so."""
+        while not stopped():
+            self.check()
+            time.sleep(every_s)
