@@ -1,0 +1,186 @@
+"""What a well-formed topology must also satisfy: names that refer to each other, and schemas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import avro.errors
+import avro.schema
+
+from headrace.topology.model import Topology
+from headrace.topology.tree import Tree
+
+POSITION_COLUMNS = ("_partition", "_offset")
+
+
+def run(topology: Topology, tree: Tree, root: Path) -> None:
+    """Note every problem on the tree."""
+    schemas = _schemas(topology, tree, root)
+    _topics(topology, tree, schemas)
+    _agents(topology, tree)
+    _writers(topology, tree)
+    _tables(topology, tree, schemas)
+    _views(topology, tree)
+    _partitions(topology, tree)
+
+
+def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:
+    """Parse each schema that a topic names; returns them by name."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, topic in topology.topics.items():
+        path = root / "schemas" / f"{topic.schema_}.avsc"
+        at = ("topics", name, "schema")
+        if topic.schema_ in found:
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+            avro.schema.parse(text)
+            found[topic.schema_] = json.loads(text)
+        except FileNotFoundError:
+            known = ", ".join(sorted(p.stem for p in path.parent.glob("*.avsc"))) or "none"
+            tree.problem(
+                at, topic.schema_, f"there is no schemas/{path.name}", f"there are: {known}"
+            )
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            tree.problem(at, topic.schema_, f"schemas/{path.name} is not JSON: {error}", "mend it")
+        except avro.errors.AvroException as error:
+            tree.problem(at, topic.schema_, f"schemas/{path.name} is not Avro: {error}", "mend it")
+    return found
+
+
+def _field(schema: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    return next((f for f in schema["fields"] if f["name"] == name), None)
+
+
+def _names(schema: Mapping[str, Any]) -> str:
+    return ", ".join(f["name"] for f in schema["fields"])
+
+
+def _topics(topology: Topology, tree: Tree, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, topic in topology.topics.items():
+        letters = name + topology.dead_letters.suffix
+        if letters in topology.topics:
+            tree.problem(
+                ("topics", letters), letters, f"is the dead-letter topic of {name!r}", "rename it"
+            )
+        schema = schemas.get(topic.schema_)
+        if schema is None:
+            continue
+        field = _field(schema, topic.key)
+        at = ("topics", name, "key")
+        if field is None:
+            tree.problem(
+                at, topic.key, f"schema {topic.schema_!r} has no such field",
+                f"it has: {_names(schema)}",
+            )  # fmt: skip
+        elif field["type"] != "string":
+            tree.problem(at, topic.key, "the key field is not a plain string", "choose another")
+
+
+def _agents(topology: Topology, tree: Tree) -> None:
+    for name, agent in topology.agents.items():
+        for i, topic in enumerate(agent.reads):
+            if topic not in topology.topics:
+                tree.problem(
+                    ("agents", name, "reads", i), topic, "no such topic",
+                    f"declared: {', '.join(topology.topics)}",
+                )  # fmt: skip
+        for kind, declared in (
+            ("tables", topology.clickhouse.tables),
+            ("keyspaces", topology.redis.keyspaces),
+        ):
+            for i, target in enumerate(getattr(agent.writes, kind)):
+                if target not in declared:
+                    tree.problem(
+                        ("agents", name, "writes", kind, i), target, f"not one of the {kind}",
+                        f"declared: {', '.join(declared) or 'none'}",
+                    )  # fmt: skip
+
+
+def _writers(topology: Topology, tree: Tree) -> None:
+    for kind in ("tables", "keyspaces"):
+        writer: dict[str, str] = {}
+        for name, agent in topology.agents.items():
+            for i, target in enumerate(getattr(agent.writes, kind)):
+                first = writer.setdefault(target, name)
+                if first != name:
+                    tree.problem(
+                        ("agents", name, "writes", kind, i), target,
+                        f"agent {first!r} writes it already",
+                        "let one agent write it, or declare another target",
+                    )  # fmt: skip
+
+
+def _tables(topology: Topology, tree: Tree, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, table in topology.clickhouse.tables.items():
+        at = ("clickhouse", "tables", name)
+        topic = topology.topics.get(table.topic)
+        if topic is None:
+            declared = ", ".join(topology.topics)
+            tree.problem((*at, "topic"), table.topic, "no such topic", f"declared: {declared}")
+            continue
+        for agent_name, agent in topology.agents.items():
+            if name in agent.writes.tables and table.topic not in agent.reads:
+                tree.problem(
+                    (*at, "topic"), table.topic,
+                    f"agent {agent_name!r}, which writes the table, does not read this topic",
+                    f"add it to agents.{agent_name}.reads",
+                )  # fmt: skip
+        schema = schemas.get(topic.schema_)
+        for i, column in enumerate(table.order_by):
+            if schema and not _field(schema, column) and column not in POSITION_COLUMNS:
+                tree.problem(
+                    (*at, "order_by", i), column, f"schema {topic.schema_!r} has no such field",
+                    f"it has: {_names(schema)}",
+                )  # fmt: skip
+
+
+def _views(topology: Topology, tree: Tree) -> None:
+    tables = topology.clickhouse.tables
+    for name, view in topology.clickhouse.views.items():
+        at = ("clickhouse", "views", name)
+        if name in tables:
+            tree.problem(at, name, "a table has this name", "rename the view")
+        for source in view.from_:
+            if source not in tables:
+                tree.problem(
+                    (*at, "from", source), source, "no such table", f"declared: {', '.join(tables)}"
+                )
+        for i, column in enumerate(view.order_by):
+            if column not in view.columns:
+                tree.problem(
+                    (*at, "order_by", i), column, "not a column of the view",
+                    f"it has: {', '.join(view.columns)}",
+                )  # fmt: skip
+
+
+def _partitions(topology: Topology, tree: Tree) -> None:
+    """Topics that feed the same key in one place must place keys alike."""
+    located = {name for name, keyspace in topology.redis.keyspaces.items() if keyspace.located}
+    for name, agent in topology.agents.items():
+        if not located & set(agent.writes.keyspaces):
+            continue
+        topics = [t for t in agent.reads if t in topology.topics]
+        counts = {t: topology.partitions(t) for t in topics}
+        if len(set(counts.values())) > 1:
+            shown = ", ".join(f"{t} {n}" for t, n in counts.items())
+            tree.problem(
+                ("agents", name, "reads"), list(agent.reads),
+                f"topics that feed located keyspaces have unequal partition counts ({shown})",
+                "give them equal counts",
+            )  # fmt: skip
+
+
+def warnings(topology: Topology) -> list[str]:
+    """What is declared and not used."""
+    read = {topic for agent in topology.agents.values() for topic in agent.reads}
+    written = {k for agent in topology.agents.values() for k in agent.writes.keyspaces}
+    filled = {t for agent in topology.agents.values() for t in agent.writes.tables}
+    return [
+        *(f"topic {t!r} is read by no agent" for t in topology.topics if t not in read),
+        *(f"keyspace {k!r} is written by no agent" for k in topology.redis.keyspaces if k not in written),
+        *(f"table {t!r} is written by no agent" for t in topology.clickhouse.tables if t not in filled),
+    ]
