@@ -16,6 +16,7 @@
 """
 
 from headrace.schema.codec import Codec
+from headrace.schema.encoder import EncodeError, Encoder
 from headrace.schema.registry import AvroSchema, Column, Registry
 
-__all__ = ["AvroSchema", "Codec", "Column", "Registry"]
+__all__ = ["AvroSchema", "Codec", "Column", "EncodeError", "Encoder", "Registry"]

@@ -203,13 +203,8 @@ class Decimal(Node):
             cursors.varint() if self._size is None else np.full(len(cursors), self._size, np.int64)
         )
         at, length = cursors.span(length)
-        # More than 16 bytes may still be a small number, sign-extended: read it alone.
-        out = length > 16
-        if cursors.flag(out):
-            length = np.where(out, 0, length)
-        wide = length > 8
         words = np.empty((len(at), 2), np.int64)
-        if wide.any():
+        if (length > 8).any():
             words[:] = self._wide(cursors, at, length)
         else:
             words[:, 0] = self._narrow(cursors, at, length)
@@ -231,15 +226,25 @@ class Decimal(Node):
         return value
 
     def _wide(self, cursors: Cursors, at: Int64s, length: Int64s) -> npt.NDArray[np.int64]:
-        """Up to 16 bytes: the last 8 are the low word, those before it the high word."""
+        """Up to 16 bytes: the last 8 are the low word, those before it the high word.
+
+        Bytes before those may only repeat the sign. More than 8 of them are left to ``scan``.
+        """
         cursors.chunk.countable = False
-        head = np.maximum(length - 8, 0)
+        more = np.maximum(length - 16, 0)
+        head = np.clip(length - 8, 0, 8)
+        start = at + more
         low = np.where(
             head > 0,
-            cursors.chunk.u8[at + head].byteswap().view(np.int64),
-            self._narrow(cursors, at, np.minimum(length, 8)),
+            cursors.chunk.u8[start + head].byteswap().view(np.int64),
+            self._narrow(cursors, start, np.minimum(length, 8)),
         )
-        high = np.where(head > 0, self._narrow(cursors, at, head), low >> 63)
+        high = np.where(head > 0, self._narrow(cursors, start, head), low >> 63)
+        if more.any():
+            sign = self._narrow(cursors, at, np.minimum(more, 8))
+            odd = (more > 8) | ((more > 0) & (sign != high >> 63))
+            if cursors.flag(odd):
+                low[odd] = high[odd] = 0
         return np.stack([low, high], axis=1)
 
     def _too_large(self, words: npt.NDArray[np.int64]) -> Bools | None:

@@ -12,8 +12,7 @@ from headrace.schema.columns import Column, Leaf, Nested, Struct, join
 from headrace.schema.cursors import Cursors, Int64s
 from headrace.schema.datum import MAX_DEPTH, Datum, Malformed
 from headrace.schema.nodes import Node, Real
-from headrace.schema.types import Type
-from headrace.schema.values import build
+from headrace.schema.values import Shape
 
 #: Items that take no bytes (nulls, empty records) and still cost memory, allowed in one datum.
 MAX_EMPTY_ITEMS: Final = 65_536
@@ -27,13 +26,12 @@ class Constant(Node):
 
     low = 0
 
-    def __init__(self, type_: Type, value: Any) -> None:
-        self._type = type_
+    def __init__(self, shape: Shape, value: Any) -> None:
+        self._shape = shape
         self._value = value
 
     def read(self, cursors: Cursors) -> Column:
-        one = build(cursors.chunk, self._type, [self._value])
-        return one.take(np.zeros(len(cursors), np.int64))
+        return self._shape.repeat(cursors.chunk, self._value, len(cursors))
 
     def scan(self, datum: Datum) -> Any:
         return self._value
@@ -91,15 +89,15 @@ class RecordNode(Node):
 
 
 class ArrayNode(Node):
-    """An array, or a map as an array of entries; ``item`` is the reader's type of the items."""
+    """An array, or a map as an array of entries; ``item`` is what the reader's items are."""
 
-    def __init__(self, node: Node, item: Type) -> None:
+    def __init__(self, node: Node, item: Shape) -> None:
         self._node = node
         self._item = item
 
     def read(self, cursors: Cursors) -> Nested:
         got, runs = self._walk(cursors, want=True)
-        items = build(cursors.chunk, self._item, [])
+        items = self._item.column(cursors.chunk, [])
         if runs:
             # Item by item across datums is how they were read; datum by datum is how they lie.
             starts = np.cumsum(got) - got
@@ -249,13 +247,13 @@ class Branch:
 
 
 class UnionNode(Node):
-    """A union. ``children`` are the reader's types when it holds several, else empty."""
+    """A union, read as ``shape``; ``kids`` are its branches if it is a union of several."""
 
     def __init__(
-        self, branches: Sequence[Branch | None], type_: Type, kids: Sequence[Type]
+        self, branches: Sequence[Branch | None], shape: Shape, kids: Sequence[Shape]
     ) -> None:
         self._branches = branches  # None: null
-        self._type = type_
+        self._shape = shape
         self._kids = kids
         self.low = 1
 
@@ -263,7 +261,7 @@ class UnionNode(Node):
         rows = len(cursors)
         found = self._walk(cursors, want=True)
         if not self._kids:
-            return self._flat(cursors, [(index, column) for index, column, _ in found], self._type)
+            return self._flat(cursors, [(index, column) for index, column, _ in found], self._shape)
         valid = np.zeros(rows, np.bool_)
         for index, _, _ in found:
             valid[index] = True
@@ -273,11 +271,10 @@ class UnionNode(Node):
         ]
         return Struct(fields, rows, valid)
 
-    def _flat(self, cursors: Cursors, found: list[tuple[Int64s, Column]], type_: Type) -> Column:
+    def _flat(self, cursors: Cursors, found: list[tuple[Int64s, Column]], shape: Shape) -> Column:
         rows = len(cursors)
         if not found:
-            nulls = build(cursors.chunk, type_, [None])
-            return nulls.take(np.zeros(rows, np.int64))
+            return shape.repeat(cursors.chunk, None, rows)
         column = join([column for _, column in found])
         if len(found) == 1 and len(column) == rows:
             return column
@@ -327,7 +324,7 @@ class UnionNode(Node):
 class Tagged(Node):
     """A plain value of the writer's as one branch of a reader's union of several."""
 
-    def __init__(self, node: Node, child: int, kids: Sequence[Type]) -> None:
+    def __init__(self, node: Node, child: int, kids: Sequence[Shape]) -> None:
         self._node = node
         self._child = child
         self._kids = kids
@@ -335,12 +332,12 @@ class Tagged(Node):
 
     def read(self, cursors: Cursors) -> Struct:
         value = self._node.read(cursors)
-        rows = np.zeros(len(cursors), np.int64)
+        rows = len(cursors)
         fields = [
-            value if place == self._child else build(cursors.chunk, kid, [None]).take(rows)
+            value if place == self._child else kid.repeat(cursors.chunk, None, rows)
             for place, kid in enumerate(self._kids)
         ]
-        return Struct(fields, len(rows))
+        return Struct(fields, rows)
 
     def skip(self, cursors: Cursors) -> None:
         self._node.skip(cursors)

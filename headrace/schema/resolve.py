@@ -30,7 +30,15 @@ from headrace.schema.types import (
     describe,
     simple,
 )
-from headrace.schema.values import STRING, TIME_NS, from_default, is_decimal, number
+from headrace.schema.values import (
+    STRING,
+    TIME_NS,
+    Shape,
+    fold,
+    from_default,
+    is_decimal,
+    number,
+)
 
 _PROMOTIONS = {
     "int": ("int", "long", "float", "double"),
@@ -83,7 +91,8 @@ class _Resolver:
             case Record(), Record():
                 return self.record(writer, reader, within)
             case Array(), Array():
-                return ArrayNode(self.resolve(writer.items, reader.items, within), reader.items)
+                items = self.resolve(writer.items, reader.items, within)
+                return ArrayNode(items, Shape(reader.items, within))
             case Map(), Map():
                 return self._map(writer, reader, within)
             case Enum(), Enum():
@@ -138,9 +147,14 @@ class _Resolver:
                     "no default"
                 )
             if field.name in slots:
-                constant = parts.Constant(field.type, from_default(field.type, field.default))
+                constant = self._constant(field, within)
                 steps.append(Step(field.name, constant, slots[field.name]))
         return steps
+
+    def _constant(self, field: Field, within: tuple[Record, ...]) -> parts.Constant:
+        shape = Shape(field.type, within)
+        value = from_default(field.type, field.default)
+        return parts.Constant(shape, value if self._loops is not None else fold(shape, value))
 
     def _field(self, writer: Field, reader: Field, within: tuple[Record, ...]) -> Node:
         try:
@@ -153,10 +167,11 @@ class _Resolver:
         value = self.resolve(writer.values, reader.values, within)
         entry.complete([Step(KEY, Block(utf8=True), 0), Step(VALUE, value, 1)])
         fields = [Field(KEY, STRING), Field(VALUE, reader.values)]
-        return ArrayNode(entry, Record("entry", fields))
+        return ArrayNode(entry, Shape(Record("entry", fields), within))
 
     def _from_union(self, writer: Union, reader: Type, within: tuple[Record, ...]) -> Node:
-        kids = reader.values if isinstance(reader, Union) and len(reader.values) > 1 else ()
+        several = isinstance(reader, Union) and len(reader.values) > 1
+        kids = _kids(reader, within) if several else []
         branches: list[Branch | None] = []
         for branch in writer.branches:
             if branch.kind == "null" and _takes_null(reader):
@@ -167,13 +182,11 @@ class _Resolver:
             except Unresolvable as error:
                 node, child = Refuse(str(error)), None
             branches.append(Branch(node, child))
-        if isinstance(reader, Union) and not kids:
-            reader = reader.values[0] if reader.values else reader.branches[0]
-        return UnionNode(branches, reader, kids)
+        return UnionNode(branches, Shape(reader, within), kids)
 
     def _into_union(self, writer: Type, reader: Union, within: tuple[Record, ...]) -> Node:
         node, child = self._branch(writer, reader, within)
-        return node if child is None else Tagged(node, child, reader.values)
+        return node if child is None else Tagged(node, child, _kids(reader, within))
 
     def _branch(
         self, writer: Type, reader: Type, within: tuple[Record, ...]
@@ -190,6 +203,11 @@ class _Resolver:
                 continue
             return node, place if len(reader.values) > 1 else None
         raise _mismatch(writer, reader)
+
+
+def _kids(reader: Type, within: tuple[Record, ...]) -> list[Shape]:
+    assert isinstance(reader, Union)
+    return [Shape(branch, within) for branch in reader.values]
 
 
 def _takes_null(reader: Type) -> bool:

@@ -8,14 +8,16 @@ branch's value; with more it is a list with one element for each branch, all but
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 
 from headrace.schema.columns import Column, Leaf, Nested, Struct
 from headrace.schema.cursors import Chunk
+from headrace.schema.text import bytes_text, real_json
 from headrace.schema.types import (
     Array,
     Enum,
@@ -81,6 +83,22 @@ def build(  # noqa: PLR0911 - a return for each kind
             return Leaf(np.array(filled, number(type_)), valid)
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A reader's type where it stands: what columns of it look like."""
+
+    type: Type
+    within: tuple[Record, ...] = ()
+
+    def column(self, chunk: Chunk, values: Sequence[Any]) -> Column:
+        """A column of physical ``values``."""
+        return build(chunk, self.type, values, self.within)
+
+    def repeat(self, chunk: Chunk, value: Any, rows: int) -> Column:
+        """A column of ``rows`` times the same value."""
+        return self.column(chunk, [value]).take(np.zeros(rows, np.int64))
+
+
 def number(type_: Primitive | Enum) -> type[np.generic]:
     """The NumPy type of a column of numbers, truth values or enum codes."""
     if isinstance(type_, Enum):
@@ -90,10 +108,10 @@ def number(type_: Primitive | Enum) -> type[np.generic]:
     return _NUMBERS[type_.kind]
 
 
-def decimal_words(values: Sequence[int]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+def decimal_words(values: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
     """128-bit two's complement, low word first, shape (n, 2)."""
     raw = b"".join(value.to_bytes(16, "little", signed=True) for value in values)
-    return np.frombuffer(raw, np.uint64).reshape(-1, 2)
+    return np.frombuffer(raw, np.int64).reshape(-1, 2)
 
 
 def _struct(
@@ -115,7 +133,10 @@ def _flat(values: Sequence[Any]) -> list[Any]:
 
 
 def from_default(type_: Type, default: Any) -> Any:  # noqa: PLR0911 - a return for each kind
-    """The physical value of a default as a schema writes it in JSON."""
+    """The physical value of a default as a schema writes it in JSON.
+
+    Records inside themselves are lists here too; :func:`fold` makes JSON text of them.
+    """
     match type_:
         case Union():
             first = type_.branches[0]  # a default is of the first branch
@@ -143,8 +164,33 @@ def from_default(type_: Type, default: Any) -> Any:  # noqa: PLR0911 - a return 
             return float(default) if type_.kind in ("float", "double") else default
 
 
-def to_json(type_: Type, value: Any) -> Any:  # noqa: PLR0911 - a return for each kind
-    """A physical value as orjson can write it; numbers stay raw, bytes become base64."""
+def fold(shape: Shape, value: Any) -> Any:  # noqa: PLR0911 - a return for each kind
+    """The physical value with the records that stand in themselves as JSON text."""
+    type_, within = shape.type, shape.within
+    if value is None:
+        return None
+    match type_:
+        case Record() if type_ in within:
+            return orjson.dumps(to_json(type_, value))
+        case Record():
+            inner = (*within, type_)
+            fields = zip(type_.fields, value, strict=True)
+            return [fold(Shape(field.type, inner), item) for field, item in fields]
+        case Union() if len(type_.values) > 1:
+            branches = zip(type_.values, value, strict=True)
+            return [fold(Shape(branch, within), item) for branch, item in branches]
+        case Union():
+            return fold(Shape(type_.values[0], within), value)
+        case Array():
+            return [fold(Shape(type_.items, within), item) for item in value]
+        case Map():
+            return [[key, fold(Shape(type_.values, within), item)] for key, item in value]
+        case _:
+            return value
+
+
+def to_json(type_: Type, value: Any) -> Any:  # noqa: PLR0911, PLR0912 - a return for each kind
+    """A physical value as JSON that ``Encoder.encode`` takes; times stay numbers."""
     if value is None:
         return None
     match type_:
@@ -168,7 +214,11 @@ def to_json(type_: Type, value: Any) -> Any:  # noqa: PLR0911 - a return for eac
         case Primitive("string"):
             return value.decode()
         case Primitive("bytes") | Fixed():
-            return base64.b64encode(value).decode()
+            return bytes_text(value)
+        case Primitive("float" | "double"):
+            return real_json(value)
+        case Primitive("int" | "long") if type_.logical is not None:
+            return value // TIME_NS.get(type_.logical.name, 1)
         case Primitive():
             return value
 
