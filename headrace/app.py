@@ -25,6 +25,7 @@ from headrace.topology.model import Topology
 from headrace.transport.deadletters import DeadLetterProducer
 from headrace.transport.driver import broker_url, register
 from headrace.transport.schema import BlockSchema
+from sinks.factory import make_sinks
 
 THREADS = 3
 
@@ -104,7 +105,7 @@ def create(root: Path | None = None, clock: Clock | None = None) -> faust.App:
     decoders = {
         name: Codec(registry, topic.schema_).decode for name, topic in topology.topics.items()
     }
-    sinks = make_sinks(topology, endpoints, registry)
+    sinks = make_sinks(topology, endpoints)
     runtime = Runtime(topology, endpoints, decoders, sinks, clock or SystemClock())
     return compose(runtime, endpoints, root)
 

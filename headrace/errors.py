@@ -36,3 +36,7 @@ class BadRecord(HeadraceError):
         self.offset = offset
         self.step = step
         self.reason = reason
+
+
+class Behind(HeadraceError):
+    """A sink lost what it had applied (failover, restore): catch it up from the log, it alone."""

@@ -1,0 +1,112 @@
+"""A sink in memory with the exact semantics of the real ones: the reference for tests."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from headrace.block import TopicPartition
+from headrace.sink import BlockRange
+from headrace.writes import Kind, RedisOps, Writes
+
+#: partition, keyspace, id
+Key = tuple[int, str, str]
+
+
+class MemorySink:
+    """Implements ``Sink``; ``tables`` and ``redis`` show what it holds.
+
+    ``redis`` maps a key to field → value: integers for counters, ``(bucket, sum)`` for rings,
+    ``(version, value)`` for last values, floats for sorted sets.
+    """
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.redis: dict[Key, dict[str, Any]] = {}
+        self.done: dict[TopicPartition, int] = {}
+
+    async def start(self) -> None:
+        """See ``Sink``."""
+
+    async def close(self) -> None:
+        """See ``Sink``."""
+
+    async def apply(self, block: BlockRange, writes: Writes) -> None:
+        """See ``Sink``."""
+        tp = TopicPartition(block.topic, block.partition)
+        if block.last <= self.done.get(tp, -1):
+            return
+        for rows in writes.rows:
+            self.tables[rows.table].extend(rows.frame.to_dicts())
+        for op in writes.redis:
+            self._apply(block.partition, op)
+        self.done[tp] = block.last
+
+    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """See ``Sink``."""
+        return {tp: self.done.get(tp, -1) for tp in tps}
+
+    def _apply(self, partition: int, op: RedisOps) -> None:
+        merge = _MERGES[op.kind]
+        touched = set()
+        for row in op.frame.to_dicts():
+            key = (partition, op.keyspace, row["id"])
+            touched.add(key)
+            merge(self.redis.setdefault(key, {}), row)
+        for key in touched:
+            held = self.redis[key]
+            if op.keep is not None and len(held) > op.keep:
+                ranked = sorted(held, key=lambda m: (held[m], m.encode()), reverse=True)
+                for member in ranked[op.keep :]:
+                    del held[member]
+            if not held:
+                del self.redis[key]
+
+    def state(self) -> Iterator[tuple[str, Any]]:
+        """All contents in a comparable order, rows without regard to their order."""
+        for table in sorted(self.tables):
+            yield table, sorted(map(repr, self.tables[table]))
+        for key in sorted(self.redis):
+            yield repr(key), dict(sorted(self.redis[key].items()))
+
+
+def _add(held: dict[str, Any], row: dict[str, Any]) -> None:
+    total = held.get(row["field"], 0) + row["delta"]
+    if total:
+        held[row["field"]] = total
+    else:
+        held.pop(row["field"], None)
+
+
+def _ring(held: dict[str, Any], row: dict[str, Any]) -> None:
+    bucket, total = held.get(row["field"], (row["bucket"], 0))
+    if row["bucket"] > bucket:
+        held[row["field"]] = (row["bucket"], row["delta"])
+    elif row["bucket"] == bucket:
+        held[row["field"]] = (bucket, total + row["delta"])
+
+
+def _last(held: dict[str, Any], row: dict[str, Any]) -> None:
+    old = held.get(row["field"])
+    if old is None or row["version"].encode() > old[0].encode():
+        held[row["field"]] = (row["version"], row["value"])
+
+
+def _max(held: dict[str, Any], row: dict[str, Any]) -> None:
+    held[row["member"]] = max(row["score"], held.get(row["member"], row["score"]))
+
+
+def _add_float(held: dict[str, Any], row: dict[str, Any]) -> None:
+    held[row["member"]] = held.get(row["member"], 0.0) + row["score"]
+
+
+_MERGES: dict[Kind, Callable[[dict[str, Any], dict[str, Any]], None]] = {
+    Kind.ADD: _add,
+    Kind.RING: _ring,
+    Kind.LAST: _last,
+    Kind.MAX: _max,
+    Kind.ADD_FLOAT: _add_float,
+}

@@ -1,0 +1,70 @@
+"""Topics as declared: what is missing, what differs, and creating what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from headrace.errors import Transient
+from headrace.topology.model import Topology
+
+TIMEOUT_S = 30.0
+MAX_MESSAGE_BYTES = 32 << 20
+#: Dead letters are kept this many times longer than the topic's own records.
+LETTERS_KEPT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A topic as it is to be."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: dict[str, str]
+
+
+def wanted(topology: Topology) -> Iterator[Wanted]:
+    """Every declared topic, and its dead-letter topic with as many partitions."""
+    for name, topic in topology.topics.items():
+        partitions = topology.partitions(name)
+        replication = topic.replication or topology.defaults.replication
+        hours = topic.retention_hours or topology.defaults.retention_hours
+        common = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+        policy = "compact,delete" if topic.compacted else "delete"
+        own = {**common, "cleanup.policy": policy, "retention.ms": str(hours * 3_600_000)}
+        kept = {**common, "retention.ms": str(hours * LETTERS_KEPT * 3_600_000)}
+        yield Wanted(name, partitions, replication, own)
+        yield Wanted(name + topology.dead_letters.suffix, partitions, replication, kept)
+
+
+class Topics:
+    """The broker's topics."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+
+    def partitions(self) -> dict[str, int]:
+        """Partition counts by topic; raises Transient when the broker does not answer."""
+        try:
+            metadata = self._admin.list_topics(timeout=TIMEOUT_S)
+        except KafkaException as error:
+            raise Transient(f"Kafka at {self._bootstrap} does not answer: {error}") from error
+        return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+    def create(self, topics: list[Wanted]) -> None:
+        """Create topics and wait for the broker."""
+        if not topics:
+            return
+        news = [
+            NewTopic(t.name, t.partitions, t.replication, config=dict(t.config)) for t in topics
+        ]
+        for name, done in self._admin.create_topics(news).items():
+            try:
+                done.result(TIMEOUT_S)
+            except KafkaException as error:
+                raise Transient(f"can't create topic {name!r}: {error}") from error

@@ -1,0 +1,117 @@
+"""Brings ClickHouse to what the topology declares; says what that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from headrace.errors import ConfigError
+from headrace.topology.model import Topology
+from sinks.clickhouse.ddl import Column, define, statements
+from sinks.clickhouse.errors import classify
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to do; ``sql`` is None when an operator has to decide (a conflict)."""
+
+    object: str
+    what: str
+    sql: str | None
+
+
+class Migration:
+    """Compares the declared objects with the server's."""
+
+    def __init__(self, topology: Topology, root: Path, url: str) -> None:
+        self._database = topology.clickhouse.database
+        self._statements = statements(topology, root)
+        try:
+            self._client: Any = clickhouse_connect.get_client(dsn=url)
+        except ClickHouseError as error:
+            raise classify(error, "clickhouse: connect") from error
+
+    def changes(self) -> list[Change]:
+        """What is missing, in order, and what conflicts."""
+        held = self._held()
+        changes = []
+        for statement in self._statements:
+            if statement.object == "database":
+                if held is None:
+                    changes.append(Change(self._database, "create database", statement.sql))
+            elif held is None or statement.object not in held:
+                changes.append(Change(statement.object, "create", statement.sql))
+            else:
+                changes += self._columns(statement.object, statement.columns, held)
+        return changes
+
+    def _columns(
+        self, name: str, columns: Sequence[Column], held: dict[str, dict[str, str]]
+    ) -> list[Change]:
+        changes = []
+        for column in columns:
+            there = held[name].get(column.name)
+            if there is None:
+                sql = f"ALTER TABLE {self._database}.`{name}` ADD COLUMN {define(column)}"
+                changes.append(Change(name, f"add column {column.name}", sql))
+            elif _plain(there) != _plain(column.type):
+                what = (
+                    f"column {column.name!r} is {there}, declared is {column.type}: ClickHouse "
+                    f"can't always convert in place; replay into a new database, or ALTER by hand"
+                )
+                changes.append(Change(name, what, None))
+        return changes
+
+    def _held(self) -> dict[str, dict[str, str]] | None:
+        """Columns by object of the database; None when there is no such database."""
+        try:
+            if not self._client.query(
+                "SELECT 1 FROM system.databases WHERE name = {d:String}",
+                parameters={"d": self._database},
+            ).result_rows:
+                return None
+            rows = self._client.query(
+                "SELECT table, name, type FROM system.columns WHERE database = {d:String}",
+                parameters={"d": self._database},
+            ).result_rows
+        except ClickHouseError as error:
+            raise classify(error, "clickhouse: system tables") from error
+        held: dict[str, dict[str, str]] = {}
+        for table, name, kind in rows:
+            held.setdefault(table, {})[name] = kind
+        return held
+
+    def apply(self) -> list[Change]:
+        """Make all changes; raises ConfigError, having made none, when there is a conflict."""
+        changes = self.changes()
+        conflicts = [c for c in changes if c.sql is None]
+        if conflicts:
+            raise ConfigError(
+                "\n".join(f"clickhouse: {c.object}: {c.what}" for c in conflicts)
+            )
+        for change in changes:
+            try:
+                # A view's SELECT names its tables without their database.
+                settings = {} if change.what == "create database" else {"database": self._database}
+                self._command(str(change.sql), settings)
+            except ClickHouseError as error:
+                raise classify(error, f"clickhouse: {change.object}: {change.what}") from error
+        return changes
+
+    def _command(self, sql: str, settings: dict[str, str]) -> None:
+        self._client.database = settings.get("database", "default")
+        self._client.command(sql)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def _plain(kind: str) -> str:
+    """A type without differences in white space, as system.columns may print it."""
+    return "".join(kind.split())

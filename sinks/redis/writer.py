@@ -1,0 +1,113 @@
+"""The Redis sink: one fenced script a chunk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from importlib.resources import files
+from typing import Any
+
+from redis.exceptions import NoScriptError, RedisError
+
+from headrace.block import TopicPartition
+from headrace.sink import BlockRange
+from headrace.topology.model import Topology
+from headrace.writes import Writes
+from sinks.redis.connect import connect
+from sinks.redis.errors import classify
+from sinks.redis.keys import Keys
+from sinks.redis.pack import Chunk, chunks
+
+SCRIPT = files("sinks.redis").joinpath("apply.lua").read_text(encoding="utf-8")
+#: Chunks sent before the first answer is read.
+PIPELINE = 8
+
+
+class RedisSink:
+    """Implements ``headrace.sink.Sink``.
+
+    A block becomes chunks, each a script that changes data and fence together; a chunk that was
+    applied is a no-op. Topics whose agents write no keyspace are not this sink's business.
+    """
+
+    name = "redis"
+
+    def __init__(self, topology: Topology, url: str) -> None:
+        self._url = url
+        self._keys = Keys(topology.redis.prefix)
+        self._keyspaces = topology.redis.keyspaces
+        self._strict = int(topology.delivery.guarantee == "exactly_once")
+        self._topics = {
+            topic
+            for agent in topology.agents.values()
+            if agent.writes.keyspaces
+            for topic in agent.reads
+        }
+        self._client: Any = None
+        self._sha = ""
+        #: Last offset this process knows applied: a fence below it means Redis lost its tail.
+        self._done: dict[TopicPartition, int] = {}
+
+    async def start(self) -> None:
+        """See ``Sink``."""
+        self._client = connect(self._url)
+
+    async def close(self) -> None:
+        """See ``Sink``."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def apply(self, block: BlockRange, writes: Writes) -> None:
+        """See ``Sink``. Raises Behind when Redis no longer holds what was applied before."""
+        if block.topic not in self._topics:
+            return
+        cut = await asyncio.to_thread(
+            chunks, writes.redis, self._keys, self._keyspaces, block.partition
+        )
+        tp = TopicPartition(block.topic, block.partition)
+        try:
+            for at in range(0, len(cut), PIPELINE):
+                await self._send(block, cut, range(at, min(at + PIPELINE, len(cut))))
+        except RedisError as error:
+            raise classify(error, f"{block}: redis") from error
+        self._done[tp] = block.last
+
+    async def _send(self, block: BlockRange, cut: list[Chunk], numbers: range) -> None:
+        if not self._sha:
+            self._sha = await self._client.script_load(SCRIPT)
+        fence = self._keys.fence(block.partition, block.topic)
+        before = self._done.get(TopicPartition(block.topic, block.partition), -1)
+        pipeline = self._client.pipeline(transaction=False)
+        for number in numbers:
+            chunk = cut[number]
+            pipeline.evalsha(
+                self._sha,
+                1 + len(chunk.keys),
+                fence,
+                *chunk.keys,
+                block.last,
+                number,
+                len(cut),
+                min(before, block.first - 1),
+                self._strict,
+                chunk.payload,
+            )
+        try:
+            await pipeline.execute()
+        except NoScriptError:
+            self._sha = ""  # the server restarted: load again on the next try
+            raise
+
+    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """See ``Sink``: exactly what the fences say."""
+        mine = [tp for tp in tps if tp.topic in self._topics]
+        pipeline = self._client.pipeline(transaction=False)
+        for tp in mine:
+            pipeline.hget(self._keys.fence(tp.partition, tp.topic), "done")
+        try:
+            held = await pipeline.execute() if mine else []
+        except RedisError as error:
+            raise classify(error, "redis: watermarks") from error
+        marks = {tp: -1 if done is None else int(done) for tp, done in zip(mine, held, strict=True)}
+        self._done.update(marks)
+        return marks
