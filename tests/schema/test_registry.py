@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from headrace.errors import ConfigError
+from headrace.schema import Registry
+from headrace.schema.registry import canonical, fingerprint
+from tests.schema.cases import ROOT
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
+    return tmp_path
+
+
+def edit(path: Path, change: Any) -> None:
+    spec = json.loads(path.read_text())
+    change(spec)
+    path.write_text(json.dumps(spec))
+
+
+def test_the_projects_registry() -> None:
+    registry = Registry.load(ROOT)
+    ids = {name: registry.latest(name).id for name in registry.names}
+    assert ids == {
+        "catalog": 1,
+        "sessions": 2,
+        "orders": 3,
+        "payments": 4,
+        "requests": 5,
+        "flags": 6,
+    }
+    assert registry.by_id(3) is registry.latest("orders")
+    assert registry.subject("shop.orders") == "shop.orders-value"
+
+
+def test_columns_say_what_an_agent_gets() -> None:
+    columns = {column.name: column for column in Registry.load(ROOT).latest("sessions")}
+    assert columns["quantity"].dtype == pl.Int32
+    assert columns["quantity"].nullable
+    assert not columns["user_id"].nullable
+    assert columns["device"].dtype == pl.Enum(["desktop", "mobile", "tablet", "app"])
+    assert "Id of the user" in columns["user_id"].doc
+
+
+def test_props_are_kept(project: Path) -> None:
+    edit(project / "schemas/flags.avsc", lambda s: s["fields"][5].update(pii=True))
+    with pytest.raises(ConfigError, match=r"flags\.avsc: content"):
+        Registry.load(project)
+
+
+def test_every_difference_is_listed(project: Path) -> None:
+    schemas = project / "schemas"
+    edit(schemas / "flags.avsc", lambda s: s["fields"].pop())
+    (schemas / "orders.avsc").unlink()
+    (schemas / "extra.avsc").write_text('{"type": "record", "name": "X", "fields": []}')
+    (schemas / "payments.avsc").write_text('{"type": "record"}')
+    with pytest.raises(ConfigError) as caught:
+        Registry.load(project)
+    text = str(caught.value)
+    assert "flags.avsc: content" in text
+    assert "orders.avsc: missing" in text
+    assert "(id 3)" in text
+    assert "extra.avsc: not in registry.json; register it with 'headrace schemas register'" in text
+    assert "payments: not an Avro schema" in text
+
+
+def test_clashing_ids_and_versions(project: Path) -> None:
+    def clash(lock: Any) -> None:
+        lock["subjects"]["flags"][0]["id"] = 3
+        lock["subjects"]["catalog"][0]["version"] = 2
+
+    edit(project / "schemas/registry.json", clash)
+    with pytest.raises(ConfigError) as caught:
+        Registry.load(project)
+    assert "'flags' version 1 in registry.json has id 3, which 'orders' version 1 has" in str(
+        caught.value
+    )
+    assert "stands at place 1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "not JSON"),
+        ("{}", "subjects: Field required"),
+        ('{"subjects": {"a": [{"version": 0}]}}', "subjects.a.0.version"),
+    ],
+)
+def test_a_malformed_lock(project: Path, text: str, reason: str) -> None:
+    (project / "schemas/registry.json").write_text(text)
+    with pytest.raises(ConfigError, match=reason):
+        Registry.load(project)
+
+
+def test_a_missing_lock(project: Path) -> None:
+    (project / "schemas/registry.json").unlink()
+    with pytest.raises(ConfigError, match="missing; write it with"):
+        Registry.load(project)
+
+
+def test_unknown_names_and_ids() -> None:
+    registry = Registry.load(ROOT)
+    with pytest.raises(ConfigError, match="no schema 'order' in schemas/: there are catalog"):
+        registry.latest("order")
+    with pytest.raises(ConfigError, match="schema id 77 is not in"):
+        registry.by_id(77)
+    assert registry.find(77) is None
+
+
+FIELD = {"name": "f", "type": {"type": "long", "logicalType": "timestamp-millis"}, "default": 0}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {**FIELD, "default": 1},
+        {**FIELD, "type": "long"},
+        {**FIELD, "aliases": ["g"]},
+        {**FIELD, "pii": True},
+        {**FIELD, "default": {"doc": "data"}},
+    ],
+)
+def test_the_fingerprint_sees_what_a_reader_sees(other: Any) -> None:
+    assert fingerprint({"fields": [FIELD]}) != fingerprint({"fields": [other]})
+
+
+def test_the_fingerprint_ignores_docs_and_layout() -> None:
+    documented = dict(reversed(FIELD.items())) | {"doc": "Something."}
+    assert canonical([FIELD]) == canonical([documented])
