@@ -9,7 +9,7 @@ decoded alone: most are bad, and get their reason; a few are good but unusual (a
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import polars as pl
@@ -28,8 +28,9 @@ from headrace.schema.registry import AvroSchema, Registry
 from headrace.schema.resolve import Unresolvable, compile_record
 from headrace.schema.values import build
 
-#: Bytes decoded at a time: views address 2 GiB, and memory beside the block stays bounded.
-CHUNK_BYTES: Final = 64 * 2**20
+#: Bytes decoded at a time: bounds the memory beside the block, and a few MB stay in the cache from
+#: column to column (measured in docs/codec.md).
+CHUNK_BYTES: Final = 2 * 2**20
 
 
 class Codec:
@@ -52,8 +53,7 @@ class Codec:
 
     def decode(self, block: Block) -> Frame:
         """The block's good records in offset order, and its bad ones. Never raises for a value."""
-        values, index = _present(block.values)
-        lengths = np.fromiter(map(len, values), np.int64, len(values))
+        values, lengths, index = _present(block.values)
         frames: list[pl.DataFrame] = []
         bad: list[Bad] = []
         for first, behind in framing.spans(lengths, CHUNK_BYTES):
@@ -166,12 +166,19 @@ def _known(schema: AvroSchema, columns: Collection[str] | None) -> frozenset[str
     return frozenset(names if columns is None else columns)
 
 
-def _present(values: Sequence[bytes | None]) -> tuple[Sequence[bytes], Int64s]:
-    """The values that are not tombstones, and where they stand."""
-    present = [value for value in values if value is not None]
-    if len(present) == len(values):
-        return present, np.arange(len(present))
-    return present, np.array([i for i, value in enumerate(values) if value is not None], np.int64)
+def _present(values: Sequence[bytes | None]) -> tuple[Sequence[bytes], Int64s, Int64s]:
+    """The values that are not tombstones, their lengths, and where they stand."""
+    try:
+        lengths = _lengths(cast(Sequence[bytes], values))  # one pass where there are none
+    except TypeError:
+        index = np.array([i for i, value in enumerate(values) if value is not None], np.int64)
+        present = [value for value in values if value is not None]
+        return present, _lengths(present), index
+    return cast(Sequence[bytes], values), lengths, np.arange(len(values))
+
+
+def _lengths(values: Sequence[bytes]) -> Int64s:
+    return np.fromiter(map(len, values), np.int64, len(values))
 
 
 def _by_id(ids: Int64s) -> list[tuple[int, Int64s]]:

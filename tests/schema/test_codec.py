@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from headrace.errors import ConfigError
-from headrace.schema import Codec, Encoder, Registry
+from headrace.schema import Codec, Encoder, Registry, utf8
 from headrace.schema import codec as codec_module
 from headrace.schema.framing import frame
 from headrace.schema.writing import varint
@@ -369,3 +369,22 @@ def test_threads_share_a_codec() -> None:
     for thread in threads:
         thread.join()
     assert same == [True] * 80
+
+
+@pytest.mark.parametrize("name", Registry.load(cases.ROOT).names)
+def test_good_ascii_records_never_leave_the_quick_path(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flagging a good record, or miscounting high bytes, would only show as slowness."""
+    registry = Registry.load(cases.ROOT)
+    schema = registry.latest(name)
+    maker = cases.Maker(cases.Random(5))
+    monkeypatch.setattr(cases, "WORDS", ["", "short", "quite a long string"])
+    values = [cases.encode(schema.spec, maker.value(schema.spec), schema.id) for _ in range(500)]
+
+    def unexpected(*_: object) -> None:
+        raise AssertionError("the slow path was taken")
+
+    monkeypatch.setattr(codec_module, "Datum", unexpected)
+    monkeypatch.setattr(utf8, "_check", unexpected)
+    assert Codec(registry, name).decode(cases.block(values)).df.height == 500
