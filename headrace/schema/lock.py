@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from headrace.errors import ConfigError
 from headrace.schema.registry import FOLDER, LOCK, AvroSchema, fingerprint, parse
+from headrace.schema.resolve import Unresolvable, compile_record
 
 REGISTER = "headrace schemas register"
 
@@ -83,8 +84,8 @@ def _version(folder: Path, name: str, entry: Entry) -> AvroSchema:
     if found != entry.fingerprint:
         raise ConfigError(
             f"{entry.file}: content {found[:12]}… differs from {name!r} version {entry.version} as "
-            f"locked ({entry.fingerprint[:12]}…); undo the change, or make it a new version with "
-            f"'{REGISTER}'"
+            f"locked ({entry.fingerprint[:12]}…); undo the change: a new version is a new file, "
+            f"{name}.v{entry.version + 1}.avsc, added by '{REGISTER}'"
         )
     return schema
 
@@ -105,13 +106,50 @@ def _clashes(lock: Lock) -> list[str]:
     return faults
 
 
-def entry(name: str, version: int, schema_id: int, path: Path) -> Entry:
-    """The entry that locks the content of ``path``; raise ConfigError if it is no schema."""
-    spec = parse(name, path.read_text(), version, schema_id).spec
-    return Entry(version=version, id=schema_id, file=path.name, fingerprint=fingerprint(spec))
+def register(folder: Path) -> list[str]:
+    """Add the files that the lock does not have as new versions; say what was added.
+
+    ``<name>.avsc`` is the first version of a schema, ``<name>.v2.avsc`` and so on the later ones.
+    Raises ConfigError, and changes nothing, if a file is no schema or can't read an older version.
+    """
+    path = folder / LOCK
+    lock = load(folder) if path.exists() else Lock(subjects={})
+    subjects = {name: list(entries) for name, entries in lock.subjects.items()}
+    locked = {item.file for entries in subjects.values() for item in entries}
+    added = []
+    for file in sorted(folder.glob("*.avsc"), key=_version_of):
+        if file.name in locked:
+            continue
+        name, version = _version_of(file)
+        entries = subjects.setdefault(name, [])
+        if version != len(entries) + 1:
+            raise ConfigError(
+                f"{file.name}: would be version {version} of {name!r}, but the next one is "
+                f"{len(entries) + 1}; rename the file"
+            )
+        schema_id = 1 + max((e.id for known in subjects.values() for e in known), default=0)
+        schema = parse(name, file.read_text(), version, schema_id)
+        for older in entries:
+            _compatible(_version(folder, name, older), schema, file)
+        print_ = fingerprint(schema.spec)
+        entries.append(Entry(version=version, id=schema_id, file=file.name, fingerprint=print_))
+        added.append(f"{schema.title} (id {schema_id}): {file.name}")
+    content = Lock(subjects=subjects).model_dump()
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    return added
 
 
-def dump(lock: Lock) -> str:
-    """The file's text."""
-    content: dict[str, Any] = lock.model_dump()
-    return json.dumps(content, indent=2) + "\n"
+def _version_of(file: Path) -> tuple[str, int]:
+    name, dot, version = file.stem.rpartition(".v")
+    return (name, int(version)) if dot and version.isdecimal() else (file.stem, 1)
+
+
+def _compatible(older: AvroSchema, newer: AvroSchema, file: Path) -> None:
+    """Records of old versions stay in Kafka: a new version has to read them all."""
+    try:
+        compile_record(older.type, newer.type)
+    except Unresolvable as error:
+        raise ConfigError(
+            f"{file.name}: can't read records of {older.title}: {error}; give added fields a "
+            "default, and change types only by Avro's promotions"
+        ) from error

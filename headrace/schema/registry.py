@@ -1,8 +1,8 @@
 """The schemas of a project, by name, version and id.
 
-``schemas/<name>.avsc`` is the latest version of each; ``schemas/registry.json`` locks which content
-every version and id ever meant, because records in Kafka carry the id and outlive the file. A file
-that differs from its lock is a new version that nobody registered: loading refuses it.
+``schemas/<name>.avsc`` is the first version of each, ``<name>.v2.avsc`` and so on the later ones;
+``schemas/registry.json`` locks the content that every version and id stands for, because records in
+Kafka carry the id and stay. Loading refuses files that differ from their lock.
 """
 
 from __future__ import annotations

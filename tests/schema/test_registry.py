@@ -10,6 +10,7 @@ import pytest
 
 from headrace.errors import ConfigError
 from headrace.schema import Registry
+from headrace.schema.lock import register
 from headrace.schema.registry import canonical, fingerprint
 from tests.schema.cases import ROOT
 
@@ -135,3 +136,32 @@ def test_the_fingerprint_sees_what_a_reader_sees(other: Any) -> None:
 def test_the_fingerprint_ignores_docs_and_layout() -> None:
     documented = dict(reversed(FIELD.items())) | {"doc": "Something."}
     assert canonical([FIELD]) == canonical([documented])
+
+
+def test_registering_a_new_version(project: Path) -> None:
+    schemas = project / "schemas"
+    spec = json.loads((schemas / "flags.avsc").read_text())
+    spec["fields"].append({"name": "note", "type": ["null", "string"], "default": None})
+    (schemas / "flags.v2.avsc").write_text(json.dumps(spec))
+    assert register(schemas) == ["'flags' version 2 (id 7): flags.v2.avsc"]
+    registry = Registry.load(project)
+    assert registry.latest("flags").id == 7
+    assert [schema.version for schema in registry.versions("flags")] == [1, 2]
+    assert register(schemas) == []
+
+
+def test_an_incompatible_version_is_refused(project: Path) -> None:
+    schemas = project / "schemas"
+    before = (schemas / "registry.json").read_text()
+    spec = json.loads((schemas / "flags.avsc").read_text())
+    spec["fields"].append({"name": "note", "type": "string"})
+    (schemas / "flags.v2.avsc").write_text(json.dumps(spec))
+    with pytest.raises(ConfigError, match=r"flags\.v2\.avsc: can't read .* 'note' .* no default"):
+        register(schemas)
+    assert (schemas / "registry.json").read_text() == before
+
+
+def test_registering_writes_the_projects_lock(project: Path) -> None:
+    (project / "schemas/registry.json").unlink()
+    register(project / "schemas")
+    assert Registry.load(project).names == Registry.load(ROOT).names
