@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
@@ -13,19 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from headrace.errors import Terminal
+from headrace.lifeline import die_with_parent
 
 log = logging.getLogger(__name__)
 
-_PR_SET_PDEATHSIG = 1
 RESTARTS_IN_A_ROW = 5
 CALM_S = 30.0
 STOP_TIMEOUT_S = 30.0
-
-
-def die_with_parent() -> None:
-    """Ask Linux to stop this process when its parent ends, however that ends; elsewhere nothing."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Workers:

@@ -29,10 +29,11 @@ from headrace.cli.demo.view import Moment, render
 from headrace.endpoints import Endpoints, from_environment
 from headrace.errors import Terminal, Transient
 from headrace.lag import LagReader
+from headrace.lifeline import die_with_parent
 from headrace.serve.live import LiveReader
 from headrace.topology.model import Topology
 from headrace.worker import snapshot_dir
-from headrace.workers import Workers, die_with_parent
+from headrace.workers import Workers
 
 TICK_S = 0.5
 

@@ -1,0 +1,46 @@
+"""Bodies in transit: gzip, deflate, lz4 frames, zstd."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import lz4.frame
+import zstandard
+
+
+class UnknownEncoding(ValueError):
+    """No codec for this Content-Encoding, or the body is not in it."""
+
+
+def decompress(body: bytes, encoding: str) -> bytes:
+    """Undo a Content-Encoding."""
+    try:
+        match encoding.strip().lower():
+            case "" | "identity":
+                return body
+            case "gzip":
+                return gzip.decompress(body)
+            case "deflate":
+                return zlib.decompress(body)
+            case "lz4":
+                return bytes(lz4.frame.decompress(body))
+            case "zstd":
+                return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+    except (OSError, EOFError, zlib.error, RuntimeError, zstandard.ZstdError) as error:
+        raise UnknownEncoding(f"the body is not {encoding!r}: {error}") from error
+    raise UnknownEncoding(f"Content-Encoding {encoding!r}: use gzip, deflate, lz4 or zstd")
+
+
+def compress(body: bytes, encoding: str) -> bytes:
+    """Apply one of the encodings that ``parse`` picks."""
+    match encoding:
+        case "gzip":
+            return gzip.compress(body, 1)
+        case "deflate":
+            return zlib.compress(body, 1)
+        case "lz4":
+            return bytes(lz4.frame.compress(body))
+        case "zstd":
+            return zstandard.ZstdCompressor(level=1).compress(body)
+    raise UnknownEncoding(f"Accept-Encoding {encoding!r}")
