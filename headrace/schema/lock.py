@@ -131,8 +131,8 @@ def register(folder: Path) -> list[str]:
         schema = parse(name, file.read_text(), version, schema_id)
         for older in entries:
             _compatible(_version(folder, name, older), schema, file)
-        print_ = fingerprint(schema.spec)
-        entries.append(Entry(version=version, id=schema_id, file=file.name, fingerprint=print_))
+        digest = fingerprint(schema.spec)
+        entries.append(Entry(version=version, id=schema_id, file=file.name, fingerprint=digest))
         added.append(f"{schema.title} (id {schema_id}): {file.name}")
     content = Lock(subjects=subjects).model_dump()
     path.write_text(json.dumps(content, indent=2) + "\n")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from headrace.schema import parts
+from headrace.schema.arrays import ArrayNode
 from headrace.schema.datum import INT_MAX, INT_MIN
 from headrace.schema.dtypes import KEY, VALUE
 from headrace.schema.nodes import Block, Boolean, Decimal, Integer, Node, Null, Real, Symbol
 from headrace.schema.opaque import Opaque
-from headrace.schema.parts import ArrayNode, Branch, RecordNode, Refuse, Step, Tagged, UnionNode
+from headrace.schema.parts import Constant, RecordNode, Step
 from headrace.schema.types import (
     Array,
     Enum,
@@ -30,6 +30,7 @@ from headrace.schema.types import (
     describe,
     simple,
 )
+from headrace.schema.unions import Branch, Refuse, Tagged, UnionNode
 from headrace.schema.values import (
     STRING,
     TIME_NS,
@@ -151,10 +152,10 @@ class _Resolver:
                 steps.append(Step(field.name, constant, slots[field.name]))
         return steps
 
-    def _constant(self, field: Field, within: tuple[Record, ...]) -> parts.Constant:
+    def _constant(self, field: Field, within: tuple[Record, ...]) -> Constant:
         shape = Shape(field.type, within)
         value = from_default(field.type, field.default)
-        return parts.Constant(shape, value if self._loops is not None else fold(shape, value))
+        return Constant(shape, value if self._loops is not None else fold(shape, value))
 
     def _field(self, writer: Field, reader: Field, within: tuple[Record, ...]) -> Node:
         try:
