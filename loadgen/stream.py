@@ -45,15 +45,18 @@ NEAR_REPEATS = 0.5  # share of the duplicates that come within the chunk; the re
 REPEAT_AFTER_S = 2.0
 
 
-def generate(config: LoadConfig, wiring: Wiring | None = None) -> Iterator[Chunk]:
+def generate(
+    config: LoadConfig, wiring: Wiring | None = None, world: World | None = None
+) -> Iterator[Chunk]:
     """Yield chunks until ``config.events`` records are out (for ever when that is None).
 
     ``config`` must be resolved (``loadgen.config.resolve``): ValueError otherwise. A run of fewer
-    events is a prefix of a longer one.
+    events is a prefix of a longer one. ``wiring`` is the project's own topology unless given;
+    ``world`` saves building it twice.
     """
     if config.start_ms is None or config.event_rate is None:
         raise ValueError("start_ms and event_rate must be set: see loadgen.config.resolve")
-    world = World(config)
+    world = world or World(config)
     packer = Packer(world, wiring or project())
     left = config.events
     first = 0

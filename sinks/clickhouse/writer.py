@@ -69,6 +69,7 @@ class ClickHouseSink:
         self._database = topology.clickhouse.database
         self._url = url
         self._client: Any = None
+        self._connecting = asyncio.Lock()
 
     async def start(self) -> None:
         """See ``Sink``."""
@@ -109,14 +110,15 @@ class ClickHouseSink:
             raise classify(error, what) from error
 
     async def _connected(self) -> Any:
-        if self._client is None:
-            self._client = await clickhouse_connect.get_async_client(
-                dsn=self._url,
-                connect_timeout=CONNECT_TIMEOUT_S,
-                send_receive_timeout=ANSWER_TIMEOUT_S,
-                query_retries=0,
-                autogenerate_session_id=False,
-            )
+        async with self._connecting:  # the first blocks come at the same time
+            if self._client is None:
+                self._client = await clickhouse_connect.get_async_client(
+                    dsn=self._url,
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    send_receive_timeout=ANSWER_TIMEOUT_S,
+                    query_retries=0,
+                    autogenerate_session_id=False,
+                )
         return self._client
 
     async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
