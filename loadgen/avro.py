@@ -7,6 +7,8 @@ cost is a few array operations a field, however many records there are.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -31,7 +33,9 @@ class Writer:
         self._used = 0
         self._n = n
 
-    def bytes(self, data: Bytes, real: Mask | None = None, present: Mask | None = None) -> None:
+    def raw(
+        self, data: npt.NDArray[Any], real: Mask | None = None, present: Mask | None = None
+    ) -> None:
         """Raw bytes: a row for all records (w,) or one each (n, w)."""
         start, stop = self._used, self._used + data.shape[-1]
         self._data[:, start:stop] = data
@@ -43,17 +47,17 @@ class Writer:
             )
         self._used = stop
 
-    def constant(self, raw: bytes) -> None:
+    def constant(self, value: bytes) -> None:
         """The same bytes in every record."""
-        self.bytes(np.frombuffer(raw, np.uint8))
+        self.raw(np.frombuffer(value, np.uint8))
 
     def small(self, values: Numbers, present: Mask | None = None) -> None:
         """Integers of 0..63, enum indexes and booleans (see ``flag``) as a one-byte varint."""
-        self.bytes((values.astype(np.uint8) << 1)[:, None], None, present)
+        self.raw((values.astype(np.uint8) << 1)[:, None], None, present)
 
     def flag(self, values: Mask) -> None:
         """Booleans: one byte, 0 or 1."""
-        self.bytes(values.view(np.uint8)[:, None])
+        self.raw(values.view(np.uint8)[:, None])
 
     def integer(self, values: Numbers, width: int, present: Mask | None = None) -> None:
         """Non-negative int or long below 2^(7*width - 1), as zigzag varint of at most ``width``."""
@@ -70,7 +74,7 @@ class Writer:
             zigzag = rest
         if zigzag.any():
             raise OverflowError(f"{int(values.max())} needs more than {width} bytes as a varint")
-        self.bytes(data, real, present)
+        self.raw(data, real, present)
 
     def decimal(self, cents: Numbers, present: Mask | None = None) -> None:
         """Non-negative decimals of scale 2 as ``bytes``: the fewest big-endian bytes."""
@@ -86,21 +90,21 @@ class Writer:
         data[:, 1:] = (
             unscaled.astype(">i8").view(np.uint8).reshape(self._n, 8)[:, 8 - DECIMAL_BYTES :]
         )
-        self.bytes(data, real, present)
+        self.raw(data, real, present)
 
     def text(self, strings: Dictionary, codes: Numbers, present: Mask | None = None) -> None:
         """Strings of a dictionary; codes of absent rows may be anything."""
         safe = codes if present is None else np.where(present, codes, 0)
-        self.bytes(strings.avro[safe], strings.real[safe], present)
+        self.raw(strings.avro[safe], strings.real[safe], present)
 
     def fixed_text(self, data: Bytes, present: Mask | None = None) -> None:
         """Strings of one length, below 64 bytes: (n, length)."""
-        self.bytes(np.array([data.shape[1] << 1], np.uint8), None, present)
-        self.bytes(data, None, present)
+        self.raw(np.array([data.shape[1] << 1], np.uint8), None, present)
+        self.raw(data, None, present)
 
     def optional(self, present: Mask) -> None:
         """The branch of a union ["null", x]; x follows with the same ``present``."""
-        self.bytes((present.view(np.uint8) << 1)[:, None])
+        self.raw((present.view(np.uint8) << 1)[:, None])
 
     def records(self) -> list[bytes]:
         """All records as bytes, in row order."""

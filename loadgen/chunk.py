@@ -15,7 +15,7 @@ from loadgen.damage import damage
 from loadgen.encoding import encode
 from loadgen.murmur import partitions_of
 from loadgen.rows import BAD, CATALOG, REQUESTS, STREAMS, Rows
-from loadgen.text import Bytes, ulids
+from loadgen.text import Bytes, Dictionary, ulids
 from loadgen.wiring import Wiring
 from loadgen.world import World
 
@@ -121,7 +121,7 @@ class Packer:
             event_ids,
         )
 
-    def _keys(self, stream: str) -> tuple[v.Dictionary, str]:
+    def _keys(self, stream: str) -> tuple[Dictionary, str]:
         if stream == CATALOG:
             return self._world.product_ids, "product"
         if stream == REQUESTS:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from loadgen import vocabulary as v
-from loadgen.avro import Writer
+from loadgen.avro import Mask, Writer
 from loadgen.rows import CATALOG, FLAGS, MAX_LINES, ORDERS, PAYMENTS, REQUESTS, SESSIONS, Rows
 from loadgen.text import Bytes, numbered, traces
 from loadgen.wiring import SCHEMA_VERSION
@@ -41,9 +41,10 @@ def encode(stream: str, world: World, rows: Rows, event_ids: Bytes, schema_id: i
     return writer.records()
 
 
-def is_sampled(rows: Rows) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def is_sampled(rows: Rows) -> Mask:
     """Which events carry a trace id."""
-    return (rows["r1"] % SAMPLED) == 0
+    sampled: Mask = rows["r1"] % SAMPLED == 0
+    return sampled
 
 
 def session_id(rows: Rows) -> Bytes:

@@ -42,7 +42,7 @@ def partitions_of(keys: Sequence[bytes], partitions: int) -> npt.NDArray[np.int3
     found = np.zeros(len(keys), np.int32)
     for length in np.unique(lengths):
         where = np.flatnonzero(lengths == length)
-        joined = b"".join(keys[i] for i in where)
+        joined = b"".join(keys[i] for i in where.tolist())
         matrix = np.frombuffer(joined, np.uint8).reshape(len(where), int(length))
         positive = murmur2(matrix) & np.uint32(0x7FFFFFFF)
         found[where] = (positive % np.uint32(partitions)).astype(np.int32)

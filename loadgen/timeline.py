@@ -24,7 +24,8 @@ def _activity() -> npt.NDArray[np.float64]:
         ],
         axis=1,
     )
-    return table * (24 / table.sum())
+    scaled: npt.NDArray[np.float64] = table * (24 / table.sum())
+    return scaled
 
 
 ACTIVITY = _activity()
@@ -51,11 +52,13 @@ class Timeline:
     def event_ms(self, sim_us: Micros) -> Millis:
         """Event time in ms since the epoch; never decreases with simulated time."""
         if not self._warped:
-            return self.start_ms + np.floor_divide(sim_us * self.compression, 1000).astype(np.int64)
+            passed: Millis = np.floor_divide(sim_us * self.compression, 1000).astype(np.int64)
+            return self.start_ms + passed
         work = self._first + sim_us * (self.compression / 1e6)
         days, within = np.divmod(work, DAY_S)
         seconds = (self._day + days) * DAY_S + np.interp(within, self._work, self._clock)
-        return np.floor(seconds * 1000).astype(np.int64)
+        found: Millis = np.floor(seconds * 1000).astype(np.int64)
+        return found
 
     def regions(self, rng: np.random.Generator, n: int, sim_us: int) -> npt.NDArray[np.int64]:
         """Regions of ``n`` visits that begin about then: where it is day there are more."""

@@ -34,6 +34,18 @@ class Carts(NamedTuple):
     quantity: Ints
     price: Ints
 
+    def pick(self, which: Ints) -> Carts:
+        """These carts, in this order."""
+        return Carts(
+            self.user[which],
+            self.at_us[which],
+            self.scale[which],
+            self.lines[which],
+            self.product[which],
+            self.quantity[which],
+            self.price[which],
+        )
+
 
 class _Steps(NamedTuple):
     """All steps of all visits, one after the other."""
@@ -79,12 +91,11 @@ def visits(
     wanted = min(round(orders * CHECKOUTS_PER_ORDER), len(carts.user))
     leaving = rng.permutation(len(carts.user))[:wanted]
     pause = rng.exponential(GAP_S * 1e6, wanted) * carts.scale[leaving]
-    checkout = Carts(*(column[leaving] for column in carts))
+    checkout = carts.pick(leaving)
     checkout = checkout._replace(at_us=checkout.at_us + pause.astype(np.int64))
     visit_of = np.unique(steps.visit[steps.kept])[leaving]
     ends = _checkouts(timeline, rng, checkout, rows[np.cumsum(lengths)[visit_of] - 1])
-    bought = Carts(*(column[:orders] for column in checkout))
-    return np.concatenate([rows, ends]), bought
+    return np.concatenate([rows, ends]), checkout.pick(np.arange(min(orders, wanted)))
 
 
 def _steps(world: World, rng: np.random.Generator, users: Ints, lengths: Ints) -> _Steps:
@@ -128,7 +139,7 @@ def _rows(
     user = users[steps.visit]
     kind, product = steps.type, steps.product
     rows["user"], rows["type"], rows["product"] = user, kind, product
-    region = world.user_region[user]
+    region = world.user_region[user].astype(np.int64)
     rows["region"], rows["device"] = region, world.user_device[user]
 
     spread = rng.random(n)

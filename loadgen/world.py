@@ -81,7 +81,8 @@ class World:
     def visitors(self, rng: np.random.Generator, regions: Codes) -> Codes:
         """One user for each region asked for, busy ones more often."""
         rank = zipf(rng.random(len(regions)), self.region_size[regions], USER_SKEW)
-        return self.region_start[regions] + rank
+        users: Codes = self.region_start[regions] + rank
+        return users
 
     def interests(self, rng: np.random.Generator, users: Codes) -> Codes:
         """One product for each user: half by general popularity, half from a favourite category."""
@@ -96,4 +97,5 @@ class World:
     def prices(self, base: Codes, products: Codes, regions: Codes) -> Codes:
         """Prices in cents of the regions' currencies, from current base prices in cents."""
         factor = np.array(v.REGION_PRICE)[regions]
-        return np.rint(base[products] * factor).astype(np.int64)
+        cents: Codes = np.rint(base[products] * factor).astype(np.int64)
+        return cents

@@ -16,4 +16,5 @@ def growth(at_ms: npt.NDArray[np.int64], half_life_ms: int) -> npt.NDArray[np.fl
     """2^((t - landmark) / half-life), to 16 significant bits, half to even."""
     factor = np.exp2((at_ms - LANDMARK_MS) / half_life_ms)
     mantissa, exponent = np.frexp(factor)
-    return np.ldexp(np.rint(mantissa * (1 << BITS)), exponent - BITS)
+    quantised: npt.NDArray[np.float64] = np.ldexp(np.rint(mantissa * 2.0**BITS), exponent - BITS)
+    return quantised

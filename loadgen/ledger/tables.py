@@ -23,7 +23,8 @@ def _money(stream: str, rows: Rows) -> Ints:
     }
     if stream == FLAGS:
         return np.zeros(len(rows), np.int64)
-    return np.maximum(rows[field[stream]], 0)
+    money: Ints = np.maximum(rows[field[stream]], 0)
+    return money
 
 
 class Table:

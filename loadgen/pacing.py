@@ -1,0 +1,57 @@
+"""Open-loop pacing: record i is due at i / rate seconds, whatever happened to those before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+TICK_S = 0.01  # the schedule is looked at this often
+BURST = 8_192  # most records between two looks at the stop signal
+
+
+class Stop(Protocol):
+    """What ``threading.Event`` and ``multiprocessing.Event`` offer."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float | None = None) -> bool: ...
+
+
+class Pacer:
+    """Says how far the schedule has come. A sender that falls behind is told to catch up at once:
+    the schedule never stretches, and ``max_lag_s`` tells how far behind it ever was (up to one
+    tick is the pacer's own)."""
+
+    def __init__(
+        self, rate: float, stop: Stop, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rate = rate
+        self._stop = stop
+        self._monotonic = monotonic
+        self._begin: float | None = None
+        self.max_lag_s = 0.0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return 0.0 if self._begin is None else self._monotonic() - self._begin
+
+    def due(self, position: int, end: int) -> int:
+        """Wait until ``position`` is due; return the end of what may be sent now (<= ``end``).
+
+        Returns ``position`` itself when told to stop.
+        """
+        if self._begin is None:  # record 0 is due now
+            self._begin = self._monotonic()
+        limit = min(end, position + BURST)
+        if self._rate == 0:
+            return position if self._stop.is_set() else limit
+        while not self._stop.is_set():
+            elapsed = self.elapsed_s
+            ready = int(elapsed * self._rate) + 1
+            if ready > position:
+                self.max_lag_s = max(self.max_lag_s, elapsed - position / self._rate)
+                return min(ready, limit)
+            self._stop.wait(max(TICK_S, position / self._rate - elapsed))
+        return position
