@@ -22,7 +22,7 @@ from headrace import endpoints, topology
 from headrace.errors import ConfigError
 
 #: Below this share of the asked rate the run says that it could not keep up.
-KEPT_UP = 0.99
+KEPT_UP = 0.95
 
 
 def load(

@@ -73,7 +73,7 @@ def play(plan: Plan, console: Console) -> dict[str, Any]:
         stage.usage.sample()
         console.print("Verifying: ledger and log against ClickHouse and Redis …")
         proof = loadgen.verify.verify(
-            plan.root, where, declared, ledger=home / "ledger", recount=plan.recount
+            plan.root, where, declared, ledger=home / "ledger", recount_log=plan.recount
         )
         proof.show(console)
         events = sum(topic["sent"] for topic in sent["events"].values())

@@ -1,0 +1,110 @@
+"""Reads the whole log and counts it again, on all cores."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from confluent_kafka import Consumer, KafkaError, Message
+from confluent_kafka import TopicPartition as KafkaTP
+
+from headrace.block import TopicPartition
+from headrace.errors import Transient
+from headrace.lag import Lag
+from headrace.topology.model import Topology
+from loadgen.verify.events import Decoder, Undecodable
+from loadgen.verify.truth import Truth
+
+BATCH = 5_000
+POLL_S = 0.2
+PATIENCE_S = 30.0
+
+
+def read_log(
+    bootstrap: str, spans: Sequence[tuple[TopicPartition, int, int]]
+) -> Iterator[Message]:
+    """All committed records of ``[begin, end)`` of some partitions, in order by partition."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "headrace-recount",  # never joined: partitions are assigned by hand
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "fetch.max.bytes": 64 << 20,
+        }
+    )
+    open_ = {tp: end for tp, begin, end in spans if begin < end}
+    try:
+        consumer.assign([KafkaTP(*tp, begin) for tp, begin, end in spans if begin < end])
+        heard = time.monotonic()
+        while open_:
+            messages = consumer.consume(BATCH, POLL_S)
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > PATIENCE_S:
+                raise Transient(f"the log did not answer for {PATIENCE_S:.0f} s: {sorted(open_)}")
+            for message in messages:
+                tp = TopicPartition(message.topic(), message.partition())
+                error = message.error()
+                if error is not None:
+                    if error.code() != KafkaError._PARTITION_EOF:
+                        raise Transient(f"{tp}: {error}")
+                    open_.pop(tp, None)
+                elif tp in open_:
+                    if message.offset() < open_[tp]:
+                        yield message
+                    if message.offset() + 1 >= open_[tp]:
+                        del open_[tp]
+    finally:
+        consumer.close()
+
+
+def count(root: Path, bootstrap: str, spans: Sequence[tuple[TopicPartition, int, int]]) -> Truth:
+    """Count some partitions."""
+    decoder, truth = Decoder(root), Truth()
+    for message in read_log(bootstrap, spans):
+        value = message.value()
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if value is None:
+            truth.tombstones += 1
+            continue
+        try:
+            event = decoder.decode(value)
+        except Undecodable:
+            truth.bad[topic].add((partition, offset))
+        else:
+            truth.add(topic, partition, offset, event)
+    return truth
+
+
+def recount(
+    root: Path, bootstrap: str, topology: Topology, lags: dict[TopicPartition, Lag]
+) -> Truth:
+    """Count all topics up to the ends given, in one process a core."""
+    spans = [(tp, lag.begin, lag.end) for tp, lag in lags.items() if tp.topic in topology.topics]
+    shares: list[list[tuple[TopicPartition, int, int]]] = [[] for _ in range(os.cpu_count() or 1)]
+    for span in sorted(spans, key=lambda s: s[1] - s[2]):  # the longest first, to the least loaded
+        min(shares, key=lambda share: sum(e - b for _, b, e in share)).append(span)
+    total = Truth()
+    with ProcessPoolExecutor(len(shares), get_context("spawn")) as pool:
+        for part in pool.map(count, *zip(*((root, bootstrap, s) for s in shares), strict=True)):
+            total.merge(part)
+    return total
+
+
+def letters(
+    bootstrap: str, topology: Topology, lags: dict[TopicPartition, Lag]
+) -> dict[str, set[tuple[int, int]]]:
+    """Where the dead letters came from, by topic: (partition, offset), each once."""
+    found: dict[str, set[tuple[int, int]]] = {topic: set() for topic in topology.topics}
+    spans = [(tp, lag.begin, lag.end) for tp, lag in lags.items()]
+    for message in read_log(bootstrap, spans):
+        headers = dict(message.headers() or ())
+        place = (int(headers["headrace.partition"]), int(headers["headrace.offset"]))
+        found[headers["headrace.topic"].decode()].add(place)
+    return found
