@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-TICK_S = 0.01  # the schedule is looked at this often
+TICK_S = 0.01  # records of this much time leave together
 BURST = 8_192  # most records between two looks at the stop signal
 
 
@@ -47,11 +47,21 @@ class Pacer:
         limit = min(end, position + BURST)
         if self._rate == 0:
             return position if self._stop.is_set() else limit
+        # A tick's records together: sending each as it falls due would be all overhead.
+        enough = min(end, position + max(int(self._rate * TICK_S), 1))
         while not self._stop.is_set():
             elapsed = self.elapsed_s
             ready = int(elapsed * self._rate) + 1
-            if ready > position:
-                self.max_lag_s = max(self.max_lag_s, elapsed - position / self._rate)
+            if ready >= enough:
+                self._lag(position)
                 return min(ready, limit)
-            self._stop.wait(max(TICK_S, position / self._rate - elapsed))
+            self._stop.wait((enough - 1) / self._rate - elapsed)
         return position
+
+    def sent(self, position: int) -> None:
+        """Note that all records before ``position`` have been handed over."""
+        if self._rate:
+            self._lag(position - 1)
+
+    def _lag(self, position: int) -> None:
+        self.max_lag_s = max(self.max_lag_s, self.elapsed_s - position / self._rate)

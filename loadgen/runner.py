@@ -122,6 +122,7 @@ class _Run:
                 break
             self.sender.send(chunk, position, upto)
             position = upto
+            self.pacer.sent(position)
             self.report(position)
         return position
 

@@ -17,6 +17,9 @@ BATCH = 4_096
 IN_FLIGHT = 150_000  # records handed over and not acknowledged; more wait here
 
 SETTINGS: dict[str, Any] = {
+    # confluent-kafka 2.16's produce_batch ignores the partition of a message: without this the
+    # records go where CRC-32 of the key says, and located features can't be found again.
+    "partitioner": "murmur2_random",
     "enable.idempotence": True,
     "compression.type": "lz4",
     "linger.ms": 10,
