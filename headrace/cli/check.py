@@ -1,0 +1,60 @@
+"""``headrace check``: is the topology right?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from headrace import agent, topology
+from headrace.errors import ConfigError
+from headrace.topology import Topology, checks
+from headrace.topology.problem import Problem
+
+
+def check(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Validate topology.yaml, the schemas it names and the agents it imports; exit code 2 if wrong."""
+    found, problems = topology.examine(Path.cwd())
+    if found is not None:
+        problems = [*problems, *_functions(found)]
+    warnings = checks.warnings(found) if found is not None else []
+    if json:
+        report = {
+            "valid": not problems,
+            "problems": [p.as_dict() for p in problems],
+            "warnings": warnings,
+        }
+        typer.echo(orjson.dumps(report).decode())
+    else:
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+        for warning in warnings:
+            typer.echo(f"warning: {warning}", err=True)
+        if found is not None and not problems:
+            typer.echo(_summary(found))
+    if problems:
+        raise typer.Exit(2)
+
+
+def _functions(found: Topology) -> list[Problem]:
+    problems = []
+    for name, declared in found.agents.items():
+        try:
+            agent.resolve(declared.function)
+        except ConfigError as error:
+            path = f"agents.{name}.function"
+            fix = "name an importable module:function"
+            problems.append(Problem("topology.yaml", 1, 1, path, declared.function, str(error), fix))
+    return problems
+
+
+def _summary(found: Topology) -> str:
+    partitions = sum(found.partitions(topic) for topic in found.topics)
+    return (
+        f"topology.yaml is right: pipeline {found.name!r}, {len(found.topics)} topics with "
+        f"{partitions} partitions, {len(found.agents)} agents, "
+        f"{len(found.clickhouse.tables)} tables, {len(found.clickhouse.views)} views, "
+        f"{len(found.redis.keyspaces)} keyspaces, {found.delivery.guarantee.replace('_', ' ')}"
+    )
