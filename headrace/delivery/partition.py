@@ -68,6 +68,7 @@ class PartitionDelivery:
         self._writing = False
         self._stopping = False
         self._lease_until = 0.0
+        self._renewing = asyncio.Lock()
         self._task = asyncio.create_task(self._run(), name=f"delivery {tp}")
 
     @property
@@ -119,11 +120,12 @@ class PartitionDelivery:
     async def _deliver(self, job: Job) -> None:
         block = job.block
         point("planned")
+        # The intent comes after the computing, so that its lease is young when the writing begins.
+        outcome = await job.outcome()
+        point("computed")
         if self._exactly_once:
             await self._intend(Position(block.first, block.last))
             point("intended")
-        outcome = await job.outcome()
-        point("computed")
         self._writing = True
         try:
             await self._set_aside(job, outcome)
@@ -177,8 +179,9 @@ class PartitionDelivery:
 
     async def _check_lease(self, intent: Position) -> None:
         """Ask the coordinator again when the intent is old: a zombie finds out before it writes."""
-        if self._exactly_once and self._clock.monotonic() >= self._lease_until:
-            await self._intend(intent)
+        async with self._renewing:  # sinks write at the same time, one asks for all
+            if self._exactly_once and self._clock.monotonic() >= self._lease_until:
+                await self._intend(intent)
 
     async def _intend(self, position: Position) -> None:
         asked = self._clock.monotonic()

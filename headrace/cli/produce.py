@@ -1,0 +1,51 @@
+"""``headrace produce``: NDJSON to a topic."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from headrace import endpoints, topology
+from headrace.client.send import EventProducer
+from headrace.errors import ConfigError
+
+
+def produce(
+    topic: Annotated[str, typer.Argument(help="A topic of topology.yaml.")],
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="NDJSON file; stdin without it.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Check each line against the topic's schema and send it; exit code 1 if any line is bad."""
+    root = Path.cwd()
+    producer = EventProducer(root, topology.load(root), topic, endpoints.load(root).kafka)
+    name = str(file) if file is not None else "stdin"
+
+    def tell(number: int, why: str) -> None:
+        typer.echo(f"{name}:{number}: {why}", err=True)
+
+    try:
+        with file.open("rb") if file is not None else sys.stdin.buffer as lines:
+            outcome = producer.send(lines, tell)
+    except OSError as error:
+        raise ConfigError(f"--file {name!r}: {error.strerror}") from error
+    if json:
+        summary = {
+            "sent": outcome.sent,
+            "failed": outcome.failed,
+            "positions": {str(p): at for p, at in sorted(outcome.positions.items())},
+        }
+        typer.echo(orjson.dumps(summary).decode())
+    else:
+        where = ", ".join(f"{p} to {at - 1}" for p, at in sorted(outcome.positions.items()))
+        typer.echo(
+            f"{outcome.sent:,} sent to {topic}, {outcome.failed:,} bad lines"
+            + (f" (last offsets by partition: {where})" if where else "")
+        )
+    if outcome.failed:
+        raise typer.Exit(1)

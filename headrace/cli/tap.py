@@ -1,0 +1,57 @@
+"""``headrace tap``: a topic's events, live."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from headrace import endpoints, topology
+from headrace.client.look import Tap, matches
+from headrace.errors import ConfigError
+
+
+def tap(
+    topic: Annotated[str, typer.Argument(help="A topic of topology.yaml.")],
+    filter: Annotated[
+        list[str] | None, typer.Option(help="field=value; repeat to narrow further.")
+    ] = None,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="All that is in the log first.")
+    ] = False,
+    last: Annotated[
+        int | None, typer.Option(min=1, help="The last N records of each partition first.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
+    partition: Annotated[int | None, typer.Option(min=0, help="Only this partition.")] = None,
+) -> None:
+    """Print events as one JSON object a line until Ctrl-C. Joins no group, commits nothing."""
+    root = Path.cwd()
+    filters = dict(_pair(text) for text in filter or [])
+    reader = Tap(root, topology.load(root), topic, endpoints.load(root).kafka)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    shown = 0
+    try:
+        reader.start(0 if from_beginning else last, partition)
+        for event in reader.events(stop):
+            if not matches(event, filters):
+                continue
+            typer.echo(orjson.dumps(event).decode())
+            shown += 1
+            if shown == limit:
+                break
+    finally:
+        reader.close()
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--filter {text!r}: write field=value, for example type=placed")
+    return name, value

@@ -1,0 +1,1 @@
+"""Sending events to topics and looking at them, from the command line."""

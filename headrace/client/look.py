@@ -1,0 +1,124 @@
+"""A topic's events as they come, decoded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import TopicPartition as KafkaTP
+
+from headrace.block import Block
+from headrace.errors import ConfigError, Transient
+from headrace.schema import Codec, Encoder, Registry
+from headrace.topology.model import Topology
+
+BATCH = 500
+POLL_S = 0.2
+PATIENCE_S = 15.0
+
+
+class Tap:
+    """Reads a topic without joining a group or committing anything."""
+
+    def __init__(self, root: Path, topology: Topology, topic: str, bootstrap: str) -> None:
+        declared = topology.topics.get(topic)
+        if declared is None:
+            raise ConfigError(
+                f"topic {topic!r} is not in topology.yaml; there are: {', '.join(topology.topics)}"
+            )
+        registry = Registry.load(root)
+        self._topic = topic
+        self._codec = Codec(registry, declared.schema_)
+        self._encoder = Encoder(registry, declared.schema_)
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "headrace-tap",  # never joined: partitions are assigned by hand
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+            }
+        )
+
+    def start(self, last: int | None, partition: int | None) -> None:
+        """Begin at the end, or ``last`` records before it in each partition (0: the beginning)."""
+        try:
+            found = self._consumer.list_topics(self._topic, timeout=PATIENCE_S).topics[self._topic]
+            if found.error is not None:
+                raise ConfigError(f"topic {self._topic!r} does not exist: run 'headrace apply'")
+            if partition is not None and partition not in found.partitions:
+                raise ConfigError(
+                    f"--partition {partition}: {self._topic!r} has partitions 0 to "
+                    f"{len(found.partitions) - 1}"
+                )
+            wanted = [partition] if partition is not None else sorted(found.partitions)
+            starts = []
+            for number in wanted:
+                tp = KafkaTP(self._topic, number)
+                begin, end = self._consumer.get_watermark_offsets(tp, timeout=PATIENCE_S)
+                at = end if last is None else begin if last == 0 else max(begin, end - last)
+                starts.append(KafkaTP(self._topic, number, at))
+            self._consumer.assign(starts)
+        except KafkaException as error:
+            raise Transient(f"Kafka does not answer: {error}") from error
+
+    def events(self, stop: threading.Event) -> Iterator[dict[str, Any]]:
+        """Events as JSON-ready dictionaries with ``_partition``, ``_offset``, ``_timestamp`` (ms).
+
+        A record that can't be decoded comes with ``_bad``: why; a tombstone with ``_tombstone``.
+        """
+        while not stop.is_set():
+            messages = [m for m in self._consumer.consume(BATCH, POLL_S) if m.error() is None]
+            by_partition: dict[int, list[Message]] = {}
+            for message in messages:
+                by_partition.setdefault(message.partition(), []).append(message)
+            for number, batch in by_partition.items():
+                yield from self._decode(number, batch)
+
+    def _decode(self, partition: int, messages: list[Message]) -> Iterator[dict[str, Any]]:
+        offsets = np.array([m.offset() for m in messages], np.int64)
+        block = Block(
+            self._topic,
+            partition,
+            int(offsets[0]),
+            int(offsets[-1]),
+            [m.value() for m in messages],
+            offsets,
+            np.array([m.timestamp()[1] for m in messages], np.int64),
+            [m.key() for m in messages],
+        )
+        frame = self._codec.decode(block)
+        decoded = {row["_offset"]: self._encoder.to_json(row) for row in frame.df.to_dicts()}
+        bad = {int(offsets[b.index]): f"{b.step}: {b.reason}" for b in frame.bad}
+        for i, offset in enumerate(offsets.tolist()):
+            place = {
+                "_partition": partition,
+                "_offset": offset,
+                "_timestamp": int(block.timestamps[i]),
+            }
+            if offset in decoded:
+                yield {**place, **decoded[offset]}
+            elif offset in bad:
+                yield {**place, "_bad": bad[offset], "_bytes": len(block.values[i] or b"")}
+            else:
+                yield {**place, "_tombstone": True}
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
+
+
+def matches(event: Mapping[str, Any], filters: Mapping[str, str]) -> bool:
+    """Whether each named field, as text, is what is asked for."""
+    return all(name in event and _text(event[name]) == text for name, text in filters.items())
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
