@@ -19,9 +19,7 @@ def newest(events: pl.DataFrame, entity: str) -> pl.DataFrame:
     return events.sort("occurred_at", "_offset").unique(entity, keep="last", maintain_order=True)
 
 
-def last(
-    keyspace: str, events: pl.DataFrame, entity: str, field: str, value: pl.Expr
-) -> RedisOps:
+def last(keyspace: str, events: pl.DataFrame, entity: str, field: str, value: pl.Expr) -> RedisOps:
     """A ``LAST`` update from each entity's newest event; ``value`` is built for those only."""
     rows = newest(events, entity).select(
         pl.col(entity).alias("id"),
@@ -34,7 +32,8 @@ def last(
 
 def json(**values: pl.Expr) -> pl.Expr:
     """A compact JSON object with these keys in this order."""
-    return pl.struct(**values).struct.json_encode()
+    columns = [value.alias(name) for name, value in values.items()]
+    return pl.struct(columns).struct.json_encode()
 
 
 def text(name: str) -> pl.Expr:

@@ -53,9 +53,7 @@ def _orders(df: pl.DataFrame) -> list[RedisOps]:
         at=MS,
     )
     placed = df.filter(pl.col("type") == "placed")
-    bought = (
-        placed.select("user_id", "lines").explode("lines", empty_as_null=False).unnest("lines")
-    )
+    bought = placed.select("user_id", "lines").explode("lines", empty_as_null=False).unnest("lines")
     return [
         last("order", df, "order_id", "state", state),
         last("order", placed, "order_id", "lines", _lines()),

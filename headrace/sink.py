@@ -48,9 +48,7 @@ class Sink(Protocol):
         Raises Transient (call again with the same arguments) or Terminal.
         """
 
-    async def watermarks(
-        self, tps: Collection[TopicPartition]
-    ) -> dict[TopicPartition, int]:
+    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """How far this sink is: the last applied offset by partition, -1 when it holds nothing.
 
         A partition missing in the answer means that the sink can't tell.

@@ -68,7 +68,7 @@ class Workers:
             stderr=output,
             stdout=output,
             start_new_session=True,  # Ctrl-C is for the parent, which stops workers in order
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl call, no locks
+            preexec_fn=die_with_parent,
         )
         if output is not None:
             output.close()

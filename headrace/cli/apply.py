@@ -78,7 +78,9 @@ def show(planned: list[Step], as_json: bool, verb: str) -> None:
     console = Console()
     for step in planned:
         mark = "[red]conflict[/]" if step.conflict else verb
-        console.print(f"{mark}  {step.system}  [bold]{step.object}[/]  {step.what}", highlight=False)
+        console.print(
+            f"{mark}  {step.system}  [bold]{step.object}[/]  {step.what}", highlight=False
+        )
     if not planned:
         console.print("Nothing to do: the systems are as declared.")
 

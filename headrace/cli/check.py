@@ -15,7 +15,7 @@ from headrace.topology.problem import Problem
 
 
 def check(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Validate topology.yaml, the schemas it names and the agents it imports; exit code 2 if wrong."""
+    """Validate topology.yaml, the schemas it names and the agents; exit code 2 if not right."""
     found, problems = topology.examine(Path.cwd())
     if found is not None:
         problems = [*problems, *_functions(found)]
@@ -46,7 +46,9 @@ def _functions(found: Topology) -> list[Problem]:
         except ConfigError as error:
             path = f"agents.{name}.function"
             fix = "name an importable module:function"
-            problems.append(Problem("topology.yaml", 1, 1, path, declared.function, str(error), fix))
+            problems.append(
+                Problem("topology.yaml", 1, 1, path, declared.function, str(error), fix)
+            )
     return problems
 
 

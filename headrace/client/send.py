@@ -86,9 +86,11 @@ class EventProducer:
             record = _record(line)
             value = self._encoder.encode(record)
         except (orjson.JSONDecodeError, _NotAnObject) as error:
-            return wrong(number, f"not a JSON object: {error}")
+            wrong(number, f"not a JSON object: {error}")
+            return
         except EncodeError as error:
-            return wrong(number, str(error))
+            wrong(number, str(error))
+            return
 
         def acknowledged(error: Any, message: Message) -> None:
             if error is not None:

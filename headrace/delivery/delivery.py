@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 from headrace.agent import AgentFunction
 from headrace.block import Block, TopicPartition
@@ -79,7 +80,7 @@ class Delivery:
         if self._exactly_once:
             for sink in self._parts.sinks:
                 marks[sink.name] = await retry(
-                    f"{sink.name}: watermarks", lambda sink=sink: sink.watermarks(tps)
+                    f"{sink.name}: watermarks", partial(sink.watermarks, tps)
                 )
         starts = {}
         for tp in tps:

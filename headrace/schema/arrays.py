@@ -95,7 +95,7 @@ class ArrayNode(Node):
             if not going.all():
                 rows, left = rows[going], left[going]
 
-    def _fixed_width(  # noqa: PLR0917 - the parts of one loop
+    def _fixed_width(
         self,
         node: Real,
         cursors: Cursors,

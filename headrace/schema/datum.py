@@ -14,7 +14,7 @@ MAX_DEPTH: Final = 64
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 
 
-class Malformed(Exception):  # noqa: N818 - internal: always turned into a Bad record
+class Malformed(Exception):
     """The bytes are not what the schema says; the text says where and why."""
 
     def __init__(self, text: str, path: tuple[str, ...] = ()) -> None:

@@ -55,7 +55,7 @@ _YEARS_S = (-62_135_596_800, 253_402_300_799)
 _PER_SECOND = {"millis": 10**3, "micros": 10**6, "nanos": 10**9}
 
 
-class Unresolvable(Exception):  # noqa: N818 - internal: becomes the reason of Bad records
+class Unresolvable(Exception):
     """Nothing written with one schema can be read with the other; the text says why."""
 
 

@@ -25,7 +25,7 @@ class LiveReader:
             result = self._client.query(_REVENUE, parameters={"limit": minutes})
         except ClickHouseError as error:
             raise Transient(f"can't read revenue: {error}") from error
-        return [(str(at), int(orders), float(revenue)) for at, orders, revenue in result.result_rows]
+        return [(str(at), int(n), float(amount)) for at, n, amount in result.result_rows]
 
     def close(self) -> None:
         """Close the connection."""

@@ -86,10 +86,13 @@ class RedisReader:
                 pipeline.zrange(key, 0, -1, withscores=True)
         for (_, place), held in zip(batch, pipeline.execute(), strict=True):
             pairs = held.items() if isinstance(held, dict) else held
-            yield *place, [
-                (k.decode(), v.decode() if isinstance(v, bytes) else repr(float(v)))
-                for k, v in pairs
-            ]
+            yield (
+                *place,
+                [
+                    (k.decode(), v.decode() if isinstance(v, bytes) else repr(float(v)))
+                    for k, v in pairs
+                ],
+            )
 
     def close(self) -> None:
         """Close the connection."""

@@ -158,5 +158,3 @@ def running(root: Path | None = None) -> Iterator[Endpoints]:
         yield up(root, own=True)
     finally:
         down(root)
-
-

@@ -73,7 +73,7 @@ def spawn(
             env={**os.environ, **env},
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=before_exec,  # noqa: PLW1509 - one prctl call, no locks
+            preexec_fn=before_exec,
         )
     return Running.of(child.pid)
 

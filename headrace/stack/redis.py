@@ -39,7 +39,7 @@ class Redis:
         return Command(argv, data)
 
     def answers(self, address: str) -> str | None:
-        port = int(address.rsplit(":", 1)[1].split("/")[0])
+        port = int(address.rsplit(":", 1)[1].split("/", maxsplit=1)[0])
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")

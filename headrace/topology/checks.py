@@ -181,6 +181,14 @@ def warnings(topology: Topology) -> list[str]:
     filled = {t for agent in topology.agents.values() for t in agent.writes.tables}
     return [
         *(f"topic {t!r} is read by no agent" for t in topology.topics if t not in read),
-        *(f"keyspace {k!r} is written by no agent" for k in topology.redis.keyspaces if k not in written),
-        *(f"table {t!r} is written by no agent" for t in topology.clickhouse.tables if t not in filled),
+        *(
+            f"keyspace {name!r} is written by no agent"
+            for name in topology.redis.keyspaces
+            if name not in written
+        ),
+        *(
+            f"table {name!r} is written by no agent"
+            for name in topology.clickhouse.tables
+            if name not in filled
+        ),
     ]

@@ -137,7 +137,10 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
     x1, y1 = start[0] + BOX_W, start[1] + BOX_H / 2
     x2, y2 = end[0], end[1] + BOX_H / 2
     bend = (x2 - x1) / 2
-    return f'<path d="M{x1:.0f},{y1:.0f} C{x1 + bend:.0f},{y1:.0f} {x2 - bend:.0f},{y2:.0f} {x2:.0f},{y2:.0f}"/>'
+    return (
+        f'<path d="M{x1:.0f},{y1:.0f} C{x1 + bend:.0f},{y1:.0f} {x2 - bend:.0f},{y2:.0f} '
+        f'{x2:.0f},{y2:.0f}"/>'
+    )
 
 
 def _box(node: Node, place: tuple[float, float]) -> str:

@@ -90,7 +90,8 @@ def _fields(path: tuple[Any, ...]) -> list[str]:
         args = getattr(model, "__args__", ())
         nested = [a for a in args if isinstance(a, type) and issubclass(a, BaseModel)]
         if nested and not (isinstance(model, type) and issubclass(model, BaseModel)):
-            model = nested[0] if getattr(model, "__origin__", None) is not dict else _Values(nested[0])
+            is_mapping = getattr(model, "__origin__", None) is dict
+            model = _Values(nested[0]) if is_mapping else nested[0]
         elif isinstance(model, _Values):
             model = model.of
     if isinstance(model, _Values):

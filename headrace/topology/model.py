@@ -57,7 +57,7 @@ class Delivery(Model):
     max_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 200
     max_bytes: Annotated[int, Field(ge=1024)] = 33_554_432
     in_flight_blocks: Annotated[int, Field(ge=1, le=16)] = 2
-    memory_bytes: Annotated[int, Field(ge=1_048_576)] = 100_663_296
+    memory_bytes: Annotated[int, Field(ge=1_048_576)] = 33_554_432
     session_timeout_ms: Annotated[int, Field(ge=1_000, le=300_000)] = 6_000
 
 

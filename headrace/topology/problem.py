@@ -25,7 +25,8 @@ class Problem:
         shown = repr(self.value)
         if len(shown) > 80:
             shown = shown[:77] + "..."
-        return f"{self.file}:{self.line}:{self.column}: {self.path}: {shown}: {self.wrong}; {self.fix}"
+        where = f"{self.file}:{self.line}:{self.column}: {self.path}"
+        return f"{where}: {shown}: {self.wrong}; {self.fix}"
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""

@@ -106,9 +106,7 @@ class Tree:
         def one(match: re.Match[str]) -> str:
             name = _ENV_NAME.fullmatch(match[1])
             if name is None:
-                self.problem(
-                    path, text, f"{match[0]!r} is not a reference", "write ${env:NAME}"
-                )
+                self.problem(path, text, f"{match[0]!r} is not a reference", "write ${env:NAME}")
                 return match[0]
             if name[1] not in self._environ:
                 self.problem(

@@ -61,7 +61,8 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         runtime.metrics.rebalances += 1
         for tp in assignment:
             if tp.partition >= runtime.topology.partitions(tp.topic):
-                return self._on_fatal(partitions_changed(runtime.topology, tp.topic))
+                self._on_fatal(partitions_changed(runtime.topology, tp.topic))
+                return
         await runtime.start()
         starts = await self._delivery.assign([TopicPartition(*tp) for tp in assignment])
         self._buffers.clear()

@@ -79,9 +79,7 @@ def _placement(misplaced: list[str], examples: int) -> Section:
     return Section("placement", "redis.placement", len(misplaced), len(misplaced), shown)
 
 
-def _letters(
-    topic: str, bad: set[tuple[int, int]], aside: set[tuple[int, int]]
-) -> Section:
+def _letters(topic: str, bad: set[tuple[int, int]], aside: set[tuple[int, int]]) -> Section:
     """Every bad record must be a dead letter; an agent may have set aside more."""
     lost = bad - aside
     shown = [

@@ -24,9 +24,7 @@ POLL_S = 0.2
 PATIENCE_S = 30.0
 
 
-def read_log(
-    bootstrap: str, spans: Sequence[tuple[TopicPartition, int, int]]
-) -> Iterator[Message]:
+def read_log(bootstrap: str, spans: Sequence[tuple[TopicPartition, int, int]]) -> Iterator[Message]:
     """All committed records of ``[begin, end)`` of some partitions, in order by partition."""
     consumer = Consumer(
         {

@@ -42,7 +42,7 @@ def state_of(truth: Truth, topology: Topology) -> State:
 
 def _table(truth: Truth, name: str) -> pl.DataFrame:
     rows = [(p, *values) for (table, p), values in truth.tables.items() if table == name]
-    schema = {c: pl.Int64 for c in ("partition", "rows", "crc", "cents")}
+    schema = dict.fromkeys(("partition", "rows", "crc", "cents"), pl.Int64)
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

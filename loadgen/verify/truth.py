@@ -38,7 +38,7 @@ def compact(value: Any) -> str:
 
 
 #: A picklable factory of ``[0, 0, 0]``.
-_ZEROS = partial(list, (0, 0, 0))
+_ZEROS: Callable[[], list[int]] = partial(list, (0, 0, 0))
 
 
 class Truth:
@@ -84,7 +84,9 @@ class Truth:
             for i, value in enumerate(values):
                 entry[i] += value
 
-    def _last(self, keyspace: str, entity: str, field: str, ms: int, offset: int, value: str) -> None:
+    def _last(
+        self, keyspace: str, entity: str, field: str, ms: int, offset: int, value: str
+    ) -> None:
         held = self.lasts.get((keyspace, entity, field))
         if held is None or (ms, offset) > held[:2]:
             self.lasts[keyspace, entity, field] = (ms, offset, value)

@@ -35,7 +35,6 @@ PASSING = frozenset(
     }
 )
 _CODE = re.compile(r"[Cc]ode:?\s*(\d+)")
-_STATUS = re.compile(r"HTTP(?: driver received HTTP)? status (\d{3})|HTTPDriver .* returned response code (\d{3})")
 
 
 def classify(error: Exception, what: str) -> HeadraceError:

@@ -91,9 +91,7 @@ class Migration:
         changes = self.changes()
         conflicts = [c for c in changes if c.sql is None]
         if conflicts:
-            raise ConfigError(
-                "\n".join(f"clickhouse: {c.object}: {c.what}" for c in conflicts)
-            )
+            raise ConfigError("\n".join(f"clickhouse: {c.object}: {c.what}" for c in conflicts))
         for change in changes:
             try:
                 # A view's SELECT names its tables without their database.

@@ -29,9 +29,10 @@ def column_type(avro: Any, where: str) -> str:
         return _union(avro, where)
     if isinstance(avro, str):
         return _primitive(avro, where)
-    logical = _logical(avro)
-    if logical is not None:
-        return logical
+    return _logical(avro) or _complex(avro, where)
+
+
+def _complex(avro: Mapping[str, Any], where: str) -> str:
     kind = avro["type"]
     if kind == "enum":
         return "LowCardinality(String)"

@@ -24,7 +24,9 @@ def connect(url: str) -> Any:
         nodes = [ClusterNode(host, port) for host, port in _hosts(url, parts.netloc)]
         return RedisCluster(startup_nodes=nodes, **options)
     if parts.scheme == "redis+sentinel":
-        sentinel = Sentinel(_hosts(url, parts.netloc), socket_timeout=TIMEOUT_S)
+        sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
+            _hosts(url, parts.netloc), socket_timeout=TIMEOUT_S
+        )
         return sentinel.master_for(parts.path.strip("/") or "mymaster", **options)
     raise ConfigError(f"HEADRACE_REDIS: {url!r}: unknown scheme {parts.scheme!r}; use {SCHEMES}")
 

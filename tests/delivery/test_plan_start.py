@@ -25,9 +25,7 @@ SINKS = ("clickhouse", "redis")
         pytest.param(
             Position(10), {"redis": 3, "clickhouse": 6}, Start(4, (6, 9)), id="both behind"
         ),
-        pytest.param(
-            None, {"redis": 3, "clickhouse": 6}, Start(4, (3, 6)), id="commits expired"
-        ),
+        pytest.param(None, {"redis": 3, "clickhouse": 6}, Start(4, (3, 6)), id="commits expired"),
     ],
 )
 def test_start(committed, applied_to, start):

@@ -202,7 +202,7 @@ def test_missing_topics_and_changed_partitions_are_named(stack, tmp_path):
     other = pipeline.topology.model_copy(
         update={"defaults": pipeline.topology.defaults.model_copy(update={"partitions": 4})}
     )
-    with pytest.raises(ConfigError, match="has 2 partitions, topology.yaml declares 4"):
+    with pytest.raises(ConfigError, match=r"has 2 partitions, topology\.yaml declares 4"):
         check_topics(stack.kafka, other)
     missing = pipeline.topology.model_copy(
         update={"topics": {"nowhere": pipeline.topology.topics[pipeline.topic]}}

@@ -63,7 +63,8 @@ def play(plan: Plan, console: Console) -> dict[str, Any]:
         workers = Workers(plan.root, plan.workers, log_file=home / "workers.log")
         cleanup.callback(workers.stop)
         workers.start()
-        console.print(f"Ready after {time.monotonic() - began:.1f} s. Workers log to {home.name}/workers.log")
+        ready = time.monotonic() - began
+        console.print(f"Ready after {ready:.1f} s. Workers log to {home.name}/workers.log")
         stage = cleanup.enter_context(_Stage.open(plan, declared, where, home, workers))
         with _interrupt() as interrupted:
             sent = stage.load(console, interrupted)

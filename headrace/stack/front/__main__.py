@@ -9,9 +9,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from headrace.lifeline import die_with_parent
 from headrace.stack.front.engine import Engine
 from headrace.stack.front.server import Front
-from headrace.lifeline import die_with_parent
 
 #: ``name:password[,name:password]``; without it the user ``default`` has no password.
 USERS = "HEADRACE_FRONT_USERS"

@@ -1,4 +1,7 @@
-"""HTTP status of ClickHouse's exception codes (as src/Server/HTTP/exceptionCodeToHTTPStatus.cpp)."""
+"""HTTP status of ClickHouse's exception codes.
+
+Source: ClickHouse, src/Server/HTTP/exceptionCodeToHTTPStatus.cpp.
+"""
 
 from __future__ import annotations
 

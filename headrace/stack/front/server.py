@@ -9,9 +9,9 @@ import uuid
 from collections.abc import Mapping
 
 import chdb
-from chdb._exceptions import ChdbError
 import orjson
 from aiohttp import web
+from chdb._exceptions import ChdbError
 
 from headrace.stack.front.codes import AUTHENTICATION_FAILED, BAD_ARGUMENTS, code_of, status_of
 from headrace.stack.front.compression import UnknownEncoding, compress
