@@ -119,7 +119,7 @@ def test_rings_wrap_and_recent_views_are_trimmed_over_long_spans(
     _compare(ledger, chunks)
     sections = ledger.sections()
     recent = sections["redis.user:recent"].group_by("id").len()
-    assert recent["len"].to_list() == [50] * 6
+    assert recent["len"].max() == 50
     days = sections["redis.user"].filter(pl.col("field").str.starts_with("views:d"))
     assert days.group_by("id").len()["len"].max() == 30  # of the 50 that the run covers
 
