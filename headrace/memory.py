@@ -36,6 +36,10 @@ class MemorySink:
 
     async def apply(self, block: BlockRange, writes: Writes) -> None:
         """See ``Sink``."""
+        self.take(block, writes)
+
+    def take(self, block: BlockRange, writes: Writes) -> None:
+        """``apply`` for callers without an event loop."""
         tp = TopicPartition(block.topic, block.partition)
         if block.last <= self.done.get(tp, -1):
             return
