@@ -172,18 +172,16 @@ def _carts(
     owners, begins, counts = np.unique(visit, return_index=True, return_counts=True)
     lines = np.minimum(counts, MAX_LINES)  # what does not fit is bought another day
     slots = np.arange(MAX_LINES)
-    index = np.minimum(begins[:, None] + slots, max(len(pairs) - 1, 0))
     real = slots < lines[:, None]
+    index = np.where(real, begins[:, None] + slots, 0)
     return Carts(
         users[owners],
         last_us[owners],
         scale[owners],
         lines,
-        np.where(real, product[index], 0) if len(pairs) else np.zeros((0, MAX_LINES), np.int64),
-        np.where(real, quantity[index], 0) if len(pairs) else np.zeros((0, MAX_LINES), np.int64),
-        np.where(real, rows["price"][kept][firsts][index], 0)
-        if len(pairs)
-        else np.zeros((0, MAX_LINES), np.int64),
+        np.where(real, product[index], 0),
+        np.where(real, quantity[index], 0),
+        np.where(real, rows["price"][kept][firsts][index], 0),
     )
 
 
