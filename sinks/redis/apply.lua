@@ -11,7 +11,12 @@
 -- way, `last` (its last offset) and `next` (the chunk that comes next). Data and fence change in
 -- one script, so they are on the same side of any crash or failover.
 --
--- Returns 1 when applied, 0 when it had been. Errors: BEHIND, ORDER, UNFINISHED.
+-- An error in the middle would leave data changed and the fence where it was. So everything that
+-- can be refused is refused in a first pass, which only reads and collects commands; the second
+-- pass runs them.
+--
+-- Returns 1 when applied, 0 when it had been. Errors: BEHIND, ORDER, UNFINISHED; WRONGTYPE, FOREIGN
+-- (a value this script did not write), NAN, RANGE (a sum past 2^53, where doubles stop counting).
 
 local fence = KEYS[1]
 local last, chunk, chunks = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -40,23 +45,42 @@ end
 
 -- Lua's stack bounds what unpack can take.
 local STEP = 2000
+local EXACT = 2 ^ 53
 
-local function in_steps(command, key, args)
-  if #args == 0 then
-    return
-  end
+local commands = {}
+local refusal
+
+local function refuse(word, key, what)
+  refusal = refusal or (word .. ' ' .. key .. ': ' .. what)
+end
+
+local function later(...)
+  commands[#commands + 1] = {...}
+end
+
+local function in_steps(command, key, args, option)
   for from = 1, #args, STEP do
-    redis.call(command, key, unpack(args, from, math.min(from + STEP - 1, #args)))
+    local to = math.min(from + STEP - 1, #args)
+    if option then
+      redis.call(command, key, option, unpack(args, from, to))
+    else
+      redis.call(command, key, unpack(args, from, to))
+    end
   end
 end
 
 local function read(command, key, names)
-  if #names <= STEP then
-    return redis.call(command, key, unpack(names))
-  end
   local all = {}
   for from = 1, #names, STEP do
-    local part = redis.call(command, key, unpack(names, from, math.min(from + STEP - 1, #names)))
+    local to = math.min(from + STEP - 1, #names)
+    local part = redis.pcall(command, key, unpack(names, from, to))
+    if part.err then
+      refuse(part.err, key, command)
+      return all
+    end
+    if #names <= STEP then
+      return part
+    end
     for i = 1, #part do
       all[from + i - 1] = part[i]
     end
@@ -68,12 +92,24 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
-local apply = {}
+local function sum(key, field, a, b)
+  if a == nil then
+    refuse('FOREIGN', key, 'field ' .. field .. ' holds no number')
+    return b
+  end
+  local new = a + b
+  if new > EXACT or new < -EXACT then
+    refuse('RANGE', key, 'field ' .. field .. ' would be ' .. whole(new))
+  end
+  return new
+end
 
-apply[1] = function(key, fields, deltas) -- ADD
+local plan = {}
+
+plan[1] = function(key, fields, deltas) -- ADD
   local old, set, gone = read('HMGET', key, fields), {}, {}
   for i, field in ipairs(fields) do
-    local new = tonumber(old[i] or '0') + deltas[i]
+    local new = sum(key, field, tonumber(old[i] or '0'), deltas[i])
     if new == 0 then
       if old[i] then
         gone[#gone + 1] = field
@@ -83,80 +119,95 @@ apply[1] = function(key, fields, deltas) -- ADD
       set[#set + 1] = whole(new)
     end
   end
-  in_steps('HSET', key, set)
-  in_steps('HDEL', key, gone)
+  later('HSET', key, set)
+  later('HDEL', key, gone)
 end
 
-apply[2] = function(key, fields, buckets, deltas) -- RING
+plan[2] = function(key, fields, buckets, deltas) -- RING
   local old, set = read('HMGET', key, fields), {}
   for i, field in ipairs(fields) do
-    local bucket, sum = buckets[i], deltas[i]
+    local bucket, total = buckets[i], deltas[i]
     if old[i] then
       local b, s = string.match(old[i], '^(%-?%d+):(%-?%d+)$')
       b, s = tonumber(b), tonumber(s)
-      if b > bucket then
+      if b == nil then
+        refuse('FOREIGN', key, 'field ' .. field .. ' holds no ring bucket')
+      elseif b > bucket then
         bucket = nil
       elseif b == bucket then
-        sum = sum + s
+        total = sum(key, field, s, total)
       end
     end
     if bucket then
       set[#set + 1] = field
-      set[#set + 1] = whole(bucket) .. ':' .. whole(sum)
+      set[#set + 1] = whole(bucket) .. ':' .. whole(total)
     end
   end
-  in_steps('HSET', key, set)
+  later('HSET', key, set)
 end
 
-apply[3] = function(key, fields, values, versions) -- LAST
+plan[3] = function(key, fields, values, versions) -- LAST
   local old, set = read('HMGET', key, fields), {}
   for i, field in ipairs(fields) do
     local version = old[i] and string.match(old[i], '^([^|]*)|')
-    if not version or versions[i] > version then
+    if old[i] and not version then
+      refuse('FOREIGN', key, 'field ' .. field .. ' holds no version')
+    elseif not version or versions[i] > version then
       set[#set + 1] = field
       set[#set + 1] = versions[i] .. '|' .. values[i]
     end
   end
-  in_steps('HSET', key, set)
+  later('HSET', key, set)
 end
 
-apply[4] = function(key, members, scores, _, keep) -- MAX
-  local args = {}
+plan[4] = function(key, members, scores, _, keep) -- MAX
+  local held, args = redis.call('TYPE', key).ok, {}
+  if held ~= 'none' and held ~= 'zset' then
+    refuse('WRONGTYPE', key, 'is a ' .. held)
+  end
   for i, member in ipairs(members) do
+    if scores[i] ~= scores[i] then
+      refuse('NAN', key, 'score of ' .. member)
+    end
     args[#args + 1] = scores[i]
     args[#args + 1] = member
   end
-  for from = 1, #args, STEP do
-    redis.call('ZADD', key, 'GT', unpack(args, from, math.min(from + STEP - 1, #args)))
-  end
+  later('ZADD', key, args, 'GT')
   if keep > 0 then
-    redis.call('ZREMRANGEBYRANK', key, 0, -(keep + 1))
+    later('ZREMRANGEBYRANK', key, {0, -(keep + 1)})
   end
 end
 
-apply[5] = function(key, members, scores) -- ADD_FLOAT: redis.call writes numbers as %.17g, exact
-  if #members == 1 then
-    redis.call('ZINCRBY', key, scores[1], members[1])
-    return
-  end
+plan[5] = function(key, members, scores) -- ADD_FLOAT: redis.call writes numbers as %.17g, exact
   local old, args = read('ZMSCORE', key, members), {}
   for i, member in ipairs(members) do
-    args[#args + 1] = tonumber(old[i] or '0') + scores[i]
+    local new = tonumber(old[i] or '0') + scores[i]
+    if new ~= new then
+      refuse('NAN', key, 'score of ' .. member)
+    end
+    args[#args + 1] = new
     args[#args + 1] = member
   end
-  in_steps('ZADD', key, args)
+  later('ZADD', key, args)
 end
 
 for i, entries in ipairs(cmsgpack.unpack(ARGV[6])) do
   local key, ttl = KEYS[i + 1], 0
   for _, entry in ipairs(entries) do
     local columns = entry[4]
-    apply[entry[1]](key, columns[1], columns[2], columns[3], entry[3])
+    plan[entry[1]](key, columns[1], columns[2], columns[3], entry[3])
     ttl = math.max(ttl, entry[2])
   end
   if ttl > 0 then
-    redis.call('EXPIRE', key, ttl)
+    later('EXPIRE', key, {ttl})
   end
+end
+
+if refusal then
+  return redis.error_reply(refusal)
+end
+for _, command in ipairs(commands) do
+  in_steps(unpack(command))
 end
 
 if chunk + 1 == chunks then

@@ -70,7 +70,7 @@ class RedisSink:
                 await self._send(block, cut, range(at, min(at + PIPELINE, len(cut))))
         except RedisError as error:
             raise classify(error, f"{block}: redis") from error
-        self._done[tp] = block.last
+        self._done[tp] = max(block.last, self._done.get(tp, -1))
 
     async def _send(self, block: BlockRange, cut: list[Chunk], numbers: range) -> None:
         if not self._sha:
@@ -93,7 +93,7 @@ class RedisSink:
                 chunk.payload,
             )
         try:
-            await pipeline.execute()
+            await _answers(pipeline)
         except NoScriptError:
             self._sha = ""  # the server restarted: load again on the next try
             raise
@@ -105,9 +105,22 @@ class RedisSink:
         for tp in mine:
             pipeline.hget(self._keys.fence(tp.partition, tp.topic), "done")
         try:
-            held = await pipeline.execute() if mine else []
+            held = await _answers(pipeline) if mine else []
         except RedisError as error:
             raise classify(error, "redis: watermarks") from error
         marks = {tp: -1 if done is None else int(done) for tp, done in zip(mine, held, strict=True)}
         self._done.update(marks)
         return marks
+
+
+async def _answers(pipeline: Any) -> list[Any]:
+    """Send a pipeline; raises the first error as the server worded it.
+
+    Left to raise by itself, redis-py puts the command in front of the text, and the first word of
+    the text is what tells errors apart.
+    """
+    answers: list[Any] = await pipeline.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, RedisError):
+            raise answer
+    return answers
