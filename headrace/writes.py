@@ -14,6 +14,8 @@ from enum import Enum
 
 import polars as pl
 
+from headrace.errors import Terminal
+
 
 class Kind(Enum):
     """How a Redis update merges with what is there. Frames have the columns named here.
@@ -36,6 +38,16 @@ class Kind(Enum):
     #: ``member`` String, ``score`` Float64: sorted set adds to the member's score. Scores must be
     #: quantised so that sums are exact (see ``agents.decay``), never trimmed.
     ADD_FLOAT = "add_float"
+
+
+#: The columns that a frame of each kind has.
+COLUMNS: dict[Kind, dict[str, type[pl.DataType]]] = {
+    Kind.ADD: {"id": pl.String, "field": pl.String, "delta": pl.Int64},
+    Kind.RING: {"id": pl.String, "field": pl.String, "bucket": pl.Int64, "delta": pl.Int64},
+    Kind.LAST: {"id": pl.String, "field": pl.String, "value": pl.String, "version": pl.String},
+    Kind.MAX: {"id": pl.String, "member": pl.String, "score": pl.Float64},
+    Kind.ADD_FLOAT: {"id": pl.String, "member": pl.String, "score": pl.Float64},
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,12 +122,27 @@ def merge(kind: Kind, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def combine(ops: Iterable[RedisOps]) -> list[RedisOps]:
-    """Merge a block's updates: one RedisOps per (kind, keyspace), each target once."""
+    """Merge a block's updates: one RedisOps per (kind, keyspace), each target once.
+
+    Raises Terminal when a frame lacks a column of its kind or has it with another type.
+    """
     groups: dict[tuple[Kind, str, int | None], list[pl.DataFrame]] = {}
     for op in ops:
         if op.frame.height:
-            groups.setdefault((op.kind, op.keyspace, op.keep), []).append(op.frame)
+            groups.setdefault((op.kind, op.keyspace, op.keep), []).append(_checked(op))
     return [
         RedisOps(kind, keyspace, merge(kind, pl.concat(frames, how="vertical")), keep)
         for (kind, keyspace, keep), frames in groups.items()
     ]
+
+
+def _checked(op: RedisOps) -> pl.DataFrame:
+    """The frame with exactly the columns of its kind, in their order."""
+    schema = COLUMNS[op.kind]
+    held = op.frame.schema
+    if any(held.get(name) != kind for name, kind in schema.items()):
+        raise Terminal(
+            f"keyspace {op.keyspace!r}: {op.kind.name} needs columns {schema}, the agent gave "
+            f"{dict(held)}"
+        )
+    return op.frame.select(schema)

@@ -127,9 +127,23 @@ class ClickHouseSink:
 
 
 def tables(rows: Sequence[Rows]) -> Mapping[str, pl.DataFrame]:
-    """Rows by table, those without any left out."""
+    """Rows by table, those without any left out.
+
+    Raises Terminal when two agents' rows of one table do not have the same columns.
+    """
     frames: dict[str, list[pl.DataFrame]] = {}
     for entry in rows:
         if entry.frame.height:
             frames.setdefault(entry.table, []).append(entry.frame)
-    return {table: pl.concat(parts) for table, parts in frames.items()}
+    return {table: _joined(table, parts) for table, parts in frames.items()}
+
+
+def _joined(table: str, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    columns = parts[0].columns
+    try:
+        return pl.concat([part if part is parts[0] else part.select(columns) for part in parts])
+    except pl.exceptions.PolarsError as error:
+        shapes = " and ".join(sorted({str(dict(part.schema)) for part in parts}))
+        raise Terminal(
+            f"clickhouse: table {table!r}: agents gave rows of different columns: {shapes}"
+        ) from error

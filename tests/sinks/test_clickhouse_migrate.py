@@ -1,0 +1,121 @@
+"""Plan and apply on a real server."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import pytest
+
+from headrace import topology
+from headrace.endpoints import Endpoints
+from headrace.errors import ConfigError, Terminal, Transient
+from headrace.topology.model import Topology
+from sinks.clickhouse.ddl import statements
+from sinks.clickhouse.migrate import Migration
+from tests.sinks.place import SCHEMA, VIEW, declare
+from tests.stack.nobody import nobody_listens
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def client(stack: Endpoints) -> Iterator[Any]:
+    made = clickhouse_connect.get_client(dsn=stack.clickhouse)
+    yield made
+    made.close()
+
+
+def apply(stack: Endpoints, root: Path, declared: Topology) -> list[tuple[str, str]]:
+    migration = Migration(declared, root, stack.clickhouse)
+    planned = migration.changes()
+    assert migration.apply() == planned
+    assert migration.changes() == []
+    assert migration.apply() == []
+    migration.close()
+    return [(c.object, c.what) for c in planned]
+
+
+def renamed(declared: Topology, database: str) -> Topology:
+    config = declared.clickhouse.model_copy(update={"database": database})
+    return declared.model_copy(update={"clickhouse": config})
+
+
+def with_field(name: str, kind: Any) -> dict[str, Any]:
+    schema = copy.deepcopy(SCHEMA)
+    schema["fields"].append({"name": name, "type": kind, "default": None, "doc": "New."})
+    return schema
+
+
+def test_from_nothing_then_nothing_left(stack: Endpoints, tmp_path: Path):
+    declared = declare(tmp_path)
+    assert apply(stack, tmp_path, declared) == [
+        (declared.clickhouse.database, "create database"),
+        ("events", "create"),
+        ("by_user", "create"),
+        ("by_user__from_events", "create"),
+    ]
+
+
+def test_the_projects_own_tables_and_views(stack: Endpoints, client: Any, tmp_path: Path):
+    declared = renamed(topology.load(ROOT), declare(tmp_path).clickhouse.database)
+    apply(stack, ROOT, declared)
+    found = client.query(
+        "SELECT table, name, type FROM system.columns WHERE database = {d:String}",
+        parameters={"d": declared.clickhouse.database},
+    ).result_rows
+    held = {(table, name): kind for table, name, kind in found}
+    for statement in statements(declared, ROOT):
+        for column in statement.columns:
+            assert held[statement.object, column.name].replace(" ", "") == column.type.replace(
+                " ", ""
+            )
+
+
+def test_an_object_that_vanished_comes_back(stack: Endpoints, client: Any, tmp_path: Path):
+    declared = declare(tmp_path)
+    apply(stack, tmp_path, declared)
+    client.command(f"DROP TABLE {declared.clickhouse.database}.by_user__from_events")
+    assert apply(stack, tmp_path, declared) == [("by_user__from_events", "create")]
+
+
+def test_a_new_field_becomes_a_column(stack: Endpoints, client: Any, tmp_path: Path):
+    declared = declare(tmp_path)
+    apply(stack, tmp_path, declared)
+    database = declared.clickhouse.database
+    later = renamed(declare(tmp_path, with_field("note", ["null", "string"])), database)
+    assert apply(stack, tmp_path, later) == [("events", "add column note")]
+    found = client.query(f"DESCRIBE TABLE {database}.events").result_rows
+    assert ("note", "Nullable(String)", "New.") in [(r[0], r[1], r[4]) for r in found]
+
+
+def test_a_changed_type_is_a_conflict_and_nothing_is_changed(stack: Endpoints, tmp_path: Path):
+    declared = declare(tmp_path)
+    apply(stack, tmp_path, declared)
+    schema = with_field("note", ["null", "string"])
+    schema["fields"][2]["type"] = "double"
+    later = renamed(declare(tmp_path, schema), declared.clickhouse.database)
+    migration = Migration(later, tmp_path, stack.clickhouse)
+    before = migration.changes()
+    assert [(c.object, c.sql is None) for c in before] == [("events", True), ("events", False)]
+    with pytest.raises(ConfigError, match=r"column 'amount' is Int64, declared is Float64"):
+        migration.apply()
+    assert migration.changes() == before
+    migration.close()
+
+
+def test_a_view_that_does_not_parse_names_itself(stack: Endpoints, tmp_path: Path):
+    view = {**VIEW, "from": {"events": "SELECT no_such AS user FROM events"}}
+    declared = declare(tmp_path, views={"broken": view})
+    migration = Migration(declared, tmp_path, stack.clickhouse)
+    with pytest.raises(Terminal, match=r"broken__from_events: create: .*no_such"):
+        migration.apply()
+    migration.close()
+
+
+def test_no_server_is_transient(tmp_path: Path):
+    with pytest.raises(Transient, match="clickhouse: connect"):
+        Migration(declare(tmp_path), tmp_path, f"http://127.0.0.1:{nobody_listens()}")
