@@ -145,4 +145,4 @@ def _checked(op: RedisOps) -> pl.DataFrame:
             f"keyspace {op.keyspace!r}: {op.kind.name} needs columns {schema}, the agent gave "
             f"{dict(held)}"
         )
-    return op.frame.select(schema)
+    return op.frame.select(*schema)
