@@ -1,0 +1,92 @@
+"""The two laws of every agent: cut the log anywhere, repeat any block; the end state is the same.
+
+Bit for bit: floats compare by ``==`` and sums of them must come out equal in any grouping.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.analytics import analytics
+from agents.features import features
+from agents.views import views
+from headrace import topology
+from headrace.agent import AgentFunction, resolve
+from headrace.memory import MemorySink
+from headrace.testing import frame, run, step
+from tests.strategies import Event, cuts, logs
+
+#: A log is many blocks through many columns, some 100 ms an example.
+LAWS = settings(max_examples=settings().max_examples // 2)
+FED = [
+    pytest.param(resolve(agent.function), topic, id=f"{name}-{topic}")
+    for name, agent in topology.load().agents.items()
+    for topic in agent.reads
+]
+
+
+def replay(
+    agent: AgentFunction, topic: str, log: list[Event | None], blocks: list[tuple[int, int]]
+) -> MemorySink:
+    return run(agent, *(frame(topic, log[a:b], first=a) for a, b in blocks))
+
+
+@pytest.mark.parametrize(("agent", "topic"), FED)
+@LAWS
+@given(data=st.data())
+def test_where_the_log_is_cut_does_not_matter(
+    agent: AgentFunction, topic: str, data: st.DataObject
+):
+    log = data.draw(logs(topic))
+    one, other = (data.draw(cuts(len(log))) for _ in range(2))
+    states = [list(replay(agent, topic, log, blocks).state()) for blocks in (one, other)]
+    assert states[0] == states[1]
+
+
+@pytest.mark.parametrize(("agent", "topic"), FED)
+@LAWS
+@given(data=st.data())
+def test_a_repeated_block_changes_nothing(agent: AgentFunction, topic: str, data: st.DataObject):
+    log = data.draw(logs(topic))
+    blocks = data.draw(cuts(len(log)))
+    frames = [frame(topic, log[a:b], first=a) for a, b in blocks]
+    sink = MemorySink()
+    for i, one in enumerate(frames):
+        run(agent, one, sink=sink)
+        before = list(sink.state())
+        for again in data.draw(st.lists(st.integers(0, i), max_size=3)):
+            run(agent, frames[again], sink=sink)
+        assert list(sink.state()) == before
+
+
+@pytest.mark.parametrize("agent", [features, views])
+@LAWS
+@given(data=st.data())
+def test_topics_of_a_partition_may_interleave_anyhow(agent: AgentFunction, data: st.DataObject):
+    """Sessions and orders feed the same keys; only the order within a topic is given."""
+    frames = {}
+    for topic in ("shop.sessions", "shop.orders"):
+        log = data.draw(logs(topic, 12))
+        frames[topic] = [frame(topic, log[a:b], first=a) for a, b in data.draw(cuts(len(log)))]
+    in_turn = [f for topic in frames for f in frames[topic]]
+    turns = data.draw(st.permutations([f.topic for f in in_turn]))
+    queues = {topic: iter(waiting) for topic, waiting in frames.items()}
+    mixed = [next(queues[topic]) for topic in turns]
+    assert list(run(agent, *in_turn).state()) == list(run(agent, *mixed).state())
+
+
+@pytest.mark.parametrize(("agent", "topic"), FED)
+@LAWS
+@given(data=st.data())
+def test_an_agent_is_a_function(agent: AgentFunction, topic: str, data: st.DataObject):
+    """The same frame gives the same writes in the same order: chunks of Redis depend on it."""
+    one = frame(topic, data.draw(logs(topic)))
+    (_, first), (_, second) = step(agent, one), step(agent, one)
+    assert all(a.frame.equals(b.frame) for a, b in zip(first.rows, second.rows, strict=True))
+    assert all(a.frame.equals(b.frame) for a, b in zip(first.redis, second.redis, strict=True))
+
+
+def test_the_laws_cover_every_agent():
+    assert {p.values[0] for p in FED} == {analytics, features, views}
