@@ -72,8 +72,9 @@ def run(contestant: Contestant, bootstrap: str, topic: str, count: int) -> dict[
         [*command, str(count)], cwd=ROOT, capture_output=True, text=True, timeout=900, check=False
     )
     for line in done.stdout.splitlines():
-        if line.startswith("RESULT "):
-            return dict(json.loads(line.removeprefix("RESULT ")))
+        _, mark, figures = line.partition("RESULT ")  # Faust's spinner may stand before it
+        if mark:
+            return dict(json.loads(figures))
     raise RuntimeError(f"{contestant.name} gave no result:\n{done.stderr[-3000:]}")
 
 

@@ -1,4 +1,4 @@
-"""The bench's topic: seeded events of nine fields, and the answer that every contestant must give."""
+"""The bench's topic: seeded events of nine fields, and the answer every contestant must give."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def values(count: int, seed: int = 1) -> Iterator[tuple[bytes, dict[str, object]
     rng = random.Random(seed)
     for i in range(count):
         event = {
-            "event_id": f"{i:016x}",
+            "event_id": f"{i:032x}",
             "occurred_at": START_MS + i // 20 - rng.randrange(2_000),
             "user_id": f"u{rng.randrange(50_000):06d}",
             "type": rng.choice(TYPES),

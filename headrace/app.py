@@ -11,6 +11,7 @@ import faust
 
 from headrace import agent as agents
 from headrace.clock import Clock, SystemClock
+from headrace.collector import calm
 from headrace.delivery.delivery import Delivery, Parts
 from headrace.delivery.job import Decode, Job
 from headrace.delivery.log import Offsets
@@ -80,6 +81,7 @@ class Runtime:
         """Connect the sinks, once."""
         if not self._started:
             self._started = True
+            calm()
             for sink in self._sinks:
                 await sink.start()
 

@@ -23,6 +23,14 @@ class TopicPartition(NamedTuple):
 Header = tuple[str, bytes]
 
 
+def nbytes(values: Sequence[bytes | None]) -> int:
+    """Bytes of all record values; a tombstone has none."""
+    try:
+        return sum(map(len, values))  # type: ignore[arg-type]
+    except TypeError:
+        return sum(len(value) for value in values if value is not None)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """Records ``[first..last]`` of one partition, values untouched.
@@ -44,8 +52,12 @@ class Block:
     timestamps: npt.NDArray[np.int64]
     keys: Sequence[bytes | None]
     headers: dict[int, tuple[Header, ...]] = field(default_factory=dict)
+    #: Bytes of all record values; counted when it is not given.
+    nbytes: int = -1
 
     def __post_init__(self) -> None:
+        if self.nbytes < 0:
+            object.__setattr__(self, "nbytes", nbytes(self.values))
         n = len(self.values)
         if not (len(self.offsets) == len(self.timestamps) == len(self.keys) == n):
             raise ValueError(f"{self}: columns of unequal length")
@@ -57,11 +69,6 @@ class Block:
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}]@{self.first}-{self.last}"
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all record values."""
-        return sum(len(value) for value in self.values if value is not None)
 
     @property
     def tp(self) -> TopicPartition:

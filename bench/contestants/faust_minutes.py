@@ -45,9 +45,9 @@ def main(bootstrap: str, topic: str, count: int) -> None:
 def answer(counts, sums):
     """Read the tables' memory store: keys are (kind, (window start, window end))."""
     found = {}
-    for (kind, (start, _)), n in counts._data.items():
+    for (kind, (start, _)), n in counts.table._data.items():
         minute = int(start * 1000) // MINUTE_MS * MINUTE_MS
-        found[f"{minute} {kind}"] = [n, sums._data[kind, (start, _)]]
+        found[f"{minute} {kind}"] = [n, sums.table._data[kind, (start, _)]]
     return found
 
 

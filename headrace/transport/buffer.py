@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from headrace.block import Block, Header, TopicPartition
+from headrace.block import Block, Header, TopicPartition, nbytes
 
 
 class Record(Protocol):
@@ -22,7 +22,67 @@ class Record(Protocol):
     headers: Sequence[Header]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Records by column; ``headers`` is sparse, by index."""
+
+    values: list[bytes | None]
+    keys: list[bytes | None]
+    offsets: npt.NDArray[np.int64]
+    timestamps: npt.NDArray[np.int64]
+    headers: dict[int, tuple[Header, ...]]
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Columns:
+        """Turn records into columns: one pass for each, nothing kept of the record objects."""
+        n = len(records)
+        return cls(
+            [r.value for r in records],
+            [r.key for r in records],
+            np.fromiter([r.offset for r in records], np.int64, n),
+            np.fromiter([r.timestamp for r in records], np.int64, n),
+            {i: tuple(r.headers) for i, r in enumerate(records) if r.headers},
+        )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __add__(self, other: Columns) -> Columns:
+        shift = len(self)
+        return Columns(
+            self.values + other.values,
+            self.keys + other.keys,
+            np.concatenate([self.offsets, other.offsets]),
+            np.concatenate([self.timestamps, other.timestamps]),
+            self.headers | {i + shift: h for i, h in other.headers.items()},
+        )
+
+    def split(self, n: int) -> tuple[Columns, Columns]:
+        """The first ``n`` records, and the rest."""
+        if n == len(self):
+            return self, EMPTY
+        return (
+            Columns(
+                self.values[:n],
+                self.keys[:n],
+                self.offsets[:n],
+                self.timestamps[:n],
+                {i: h for i, h in self.headers.items() if i < n},
+            ),
+            Columns(
+                self.values[n:],
+                self.keys[n:],
+                self.offsets[n:],
+                self.timestamps[n:],
+                {i - n: h for i, h in self.headers.items() if i >= n},
+            ),
+        )
+
+
+EMPTY = Columns([], [], np.empty(0, np.int64), np.empty(0, np.int64), {})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Fetched:
     """Records read from position ``start`` up to, not including, position ``end``.
 
@@ -32,7 +92,7 @@ class Fetched:
 
     start: int
     end: int
-    records: Sequence[Record]
+    columns: Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +125,20 @@ class PartitionBuffer:
         self.nbytes = 0
         #: When the oldest waiting record was fetched, in seconds of the caller's clock.
         self.since: float | None = None
-        self._records: list[Record] = []
+        self._waiting = EMPTY
         self._cuts = [cut for cut in cuts if cut.last >= position]
 
     @property
     def rows(self) -> int:
-        return len(self._records)
+        return len(self._waiting)
 
     def add(self, fetched: Fetched, now: float) -> None:
         """Append; raise OutOfStep when the fetch did not start at ``position``."""
         if fetched.start != self.position:
             raise OutOfStep(f"{self.tp}: fetched from {fetched.start}, expected {self.position}")
-        self._records.extend(fetched.records)
-        self.nbytes += _nbytes(fetched.records)
+        new = fetched.columns
+        self._waiting = self._waiting + new if len(self._waiting) else new
+        self.nbytes += nbytes(new.values)
         self.position = fetched.end
         if self.since is None and self.position > self.first:
             self.since = now
@@ -110,15 +171,27 @@ class PartitionBuffer:
 
         A single record larger than ``max_bytes`` is a Block of its own. Call when ``ripe``.
         """
-        n = len(self._records) if self._whole else self._prefix(max_rows, max_bytes)
-        last = self._records[n - 1].offset if n < len(self._records) else self.position - 1
+        waiting = self._waiting
+        n = len(waiting) if self._whole else self._prefix(max_rows, max_bytes)
+        last = int(waiting.offsets[n - 1]) if n < len(waiting) else self.position - 1
         if self._cuts and last >= self._cuts[0].last:
             last = self._cuts.pop(0).last
-            n = sum(1 for _ in takewhile(lambda r: r.offset <= last, self._records))
-        taken, self._records = self._records[:n], self._records[n:]
-        block = _block(self.tp, self.first, last, taken)
+            n = int(np.searchsorted(waiting.offsets, last, side="right"))
+        taken, self._waiting = waiting.split(n)
+        block = Block(
+            topic=self.tp.topic,
+            partition=self.tp.partition,
+            first=self.first,
+            last=last,
+            values=taken.values,
+            offsets=taken.offsets,
+            timestamps=taken.timestamps,
+            keys=taken.keys,
+            headers=taken.headers,
+            nbytes=self.nbytes if n == len(waiting) else nbytes(taken.values),
+        )
         self.first = last + 1
-        self.nbytes -= _nbytes(taken)
+        self.nbytes -= block.nbytes
         self.since = None if self.first >= self.position else now
         return block
 
@@ -127,32 +200,14 @@ class PartitionBuffer:
         return bool(self._cuts) and self._cuts[0].whole
 
     def _prefix(self, max_rows: int, max_bytes: int) -> int:
-        n = min(len(self._records), max_rows)
+        values = self._waiting.values
+        n = min(len(values), max_rows)
         if self.nbytes <= max_bytes:
             return n
         total = 0
         for i in range(n):
-            value = self._records[i].value
+            value = values[i]
             total += 0 if value is None else len(value)
             if total > max_bytes:
                 return max(1, i)
         return n
-
-
-def _nbytes(records: Sequence[Record]) -> int:
-    return sum(len(r.value) for r in records if r.value is not None)
-
-
-def _block(tp: TopicPartition, first: int, last: int, records: Sequence[Record]) -> Block:
-    n = len(records)
-    return Block(
-        topic=tp.topic,
-        partition=tp.partition,
-        first=first,
-        last=last,
-        values=[r.value for r in records],
-        offsets=np.fromiter((r.offset for r in records), np.int64, n),
-        timestamps=np.fromiter((r.timestamp for r in records), np.int64, n),
-        keys=[r.key for r in records],
-        headers={i: tuple(r.headers) for i, r in enumerate(records) if r.headers},
-    )

@@ -22,7 +22,7 @@ from faust.types import TP
 from headrace.block import TopicPartition
 from headrace.delivery.intent import Position
 from headrace.errors import Fenced, Transient
-from headrace.transport.buffer import Fetched
+from headrace.transport.buffer import Columns, Fetched
 
 FETCH_MAX_WAIT_MS = 500
 MAX_PARTITION_FETCH_BYTES = 1 << 20
@@ -83,12 +83,15 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 continue
             state = result._assignment.state_value(kafka_tp)
             start = state.position
+            # aiokafka would make a ConsumerRecord of each; the record of its parser will do.
+            if result.has_more():
+                result._partition_records._consumer_record = _as_parsed
             records = result.getall(limit)
             if not result.has_more():
                 del fetcher._records[kafka_tp]
                 fetcher._notify(fetcher._wait_consume_future)
             if state.position > start:
-                taken[tp] = Fetched(start, state.position, records)
+                taken[tp] = Fetched(start, state.position, Columns.of(records))
         return taken
 
     async def seek_to(self, tp: TP, offset: int) -> None:
@@ -135,3 +138,7 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             raise Fenced("the consumer is stopping") from error
         except KafkaError as error:
             raise Transient(f"commit failed: {error!r}") from error
+
+
+def _as_parsed(_: KafkaTP, record: Any) -> Any:
+    return record

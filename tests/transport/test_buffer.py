@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.block import TopicPartition
-from headrace.transport.buffer import Cut, Fetched, OutOfStep, PartitionBuffer
+from headrace.transport import buffer as module
+from headrace.transport.buffer import Columns, Cut, OutOfStep, PartitionBuffer
 
 TP = TopicPartition("t", 0)
 BIG = 1 << 40
@@ -22,6 +23,10 @@ class Rec:
     timestamp: int = 0
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def Fetched(start: int, end: int, records: list[Rec]) -> module.Fetched:  # noqa: N802
+    return module.Fetched(start, end, Columns.of(records))
 
 
 def drain(buffer: PartitionBuffer, max_rows: int, max_bytes: int = BIG) -> list:
