@@ -16,6 +16,9 @@ from headrace.stack.front.server import Front
 #: ``name:password[,name:password]``; without it the user ``default`` has no password.
 USERS = "HEADRACE_FRONT_USERS"
 
+#: ClickHouse's own default of http_max_uri_size: parameters and settings travel in the URL.
+MAX_URI_BYTES = 1 << 20
+
 
 def spool_dir(data: Path) -> Path:
     """Where inserts wait: memory if the machine has it as a folder, else beside the data."""
@@ -45,6 +48,8 @@ def main() -> None:
             print=None,
             access_log=None,
             handle_signals=True,
+            auto_decompress=False,  # parse() undoes all encodings, lz4 too
+            max_line_size=MAX_URI_BYTES,
         )
     finally:
         if spool.exists():

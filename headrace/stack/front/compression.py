@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import lz4.frame
 import zstandard
@@ -24,12 +26,24 @@ def decompress(body: bytes, encoding: str) -> bytes:
             case "deflate":
                 return zlib.decompress(body)
             case "lz4":
-                return bytes(lz4.frame.decompress(body))
+                return _frames(lz4.frame.LZ4FrameDecompressor, body)
             case "zstd":
-                return zstandard.ZstdDecompressor().decompressobj().decompress(body)
+                return _frames(zstandard.ZstdDecompressor().decompressobj, body)
     except (OSError, EOFError, zlib.error, RuntimeError, zstandard.ZstdError) as error:
         raise UnknownEncoding(f"the body is not {encoding!r}: {error}") from error
     raise UnknownEncoding(f"Content-Encoding {encoding!r}: use gzip, deflate, lz4 or zstd")
+
+
+def _frames(start: Callable[[], Any], body: bytes) -> bytes:
+    """All frames of a body; raises EOFError when the last one is not whole."""
+    parts = []
+    while body:
+        frame = start()
+        parts.append(bytes(frame.decompress(body)))
+        if not frame.eof:
+            raise EOFError("it ends inside a frame")
+        body = frame.unused_data
+    return b"".join(parts)
 
 
 def compress(body: bytes, encoding: str) -> bytes:

@@ -68,9 +68,12 @@ class Front:
         scheme, _, credentials = headers.get("Authorization", "").partition(" ")
         if name is None and scheme.lower() == "basic":
             try:
-                name, _, password = base64.b64decode(credentials).decode().partition(":")
+                name, _, password = (
+                    base64.b64decode(credentials, validate=True).decode().partition(":")
+                )
             except (binascii.Error, UnicodeDecodeError):
                 return False
+            name, _, password = plain.partition(":")
         expected = self._users.get(name or "default")
         return expected is not None and hmac.compare_digest(expected.encode(), password.encode())
 
