@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,6 +15,8 @@ from headrace.block import TopicPartition
 from headrace.errors import Transient
 
 TIMEOUT_S = 10.0
+PATIENCE_S = 30.0
+PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +59,27 @@ class LagReader:
         self._consumer.close()
 
     def read(self) -> dict[TopicPartition, Lag]:
-        """Read all partitions; raises Transient when the broker does not answer."""
-        try:
-            committed = self._consumer.committed(
-                [KafkaTP(*tp) for tp in self._partitions], timeout=TIMEOUT_S
-            )
-            lags = {}
-            for entry in committed:
-                begin, end = self._consumer.get_watermark_offsets(entry, timeout=TIMEOUT_S)
-                offset = entry.offset if entry.offset >= 0 else None
-                lags[TopicPartition(entry.topic, entry.partition)] = Lag(begin, end, offset)
-        except KafkaException as error:
-            raise Transient(f"can't read the group's lag: {error}") from error
+        """Read all partitions; raises Transient when the broker does not answer for 30 s.
+
+        A broker that has just started loads its groups first and says so meanwhile.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        pause = threading.Event()
+        while True:
+            try:
+                return self._read()
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    raise Transient(f"can't read the group's lag: {error}") from error
+            pause.wait(PAUSE_S)
+
+    def _read(self) -> dict[TopicPartition, Lag]:
+        committed = self._consumer.committed(
+            [KafkaTP(*tp) for tp in self._partitions], timeout=TIMEOUT_S
+        )
+        lags = {}
+        for entry in committed:
+            begin, end = self._consumer.get_watermark_offsets(entry, timeout=TIMEOUT_S)
+            offset = entry.offset if entry.offset >= 0 else None
+            lags[TopicPartition(entry.topic, entry.partition)] = Lag(begin, end, offset)
         return lags
