@@ -35,13 +35,15 @@ class Workers:
         count: int,
         log_level: str = "info",
         log_file: Path | None = None,
-        env: dict[str, str] | None = None,
+        restarts_in_a_row: int = RESTARTS_IN_A_ROW,
     ) -> None:
         self._root = root
         self._count = count
         self._log_level = log_level
         self._log_file = log_file
-        self._env = {**os.environ, **(env or {})}
+        self._restarts_in_a_row = restarts_in_a_row
+        #: Added to the environment of the next worker that is started, once.
+        self.env_once: dict[str, str] = {}
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._restarts: dict[int, list[float]] = {}
 
@@ -58,13 +60,14 @@ class Workers:
     def _spawn(self, index: int) -> None:
         command = [sys.executable, "-m", "headrace.worker", "--root", str(self._root)]
         command += ["--index", str(index), "--log-level", self._log_level]
+        env, self.env_once = self.env_once, {}
         output = None
         if self._log_file is not None:
             self._log_file.parent.mkdir(parents=True, exist_ok=True)
             output = self._log_file.open("ab")
         self._processes[index] = subprocess.Popen(
             command,
-            env=self._env,
+            env={**os.environ, **env},
             stderr=output,
             stdout=output,
             start_new_session=True,  # Ctrl-C is for the parent, which stops workers in order
@@ -84,7 +87,7 @@ class Workers:
                 raise Terminal(f"worker {index} stopped with exit code {code}: {where}")
             now = time.monotonic()
             recent = [t for t in self._restarts.get(index, []) if now - t < CALM_S]
-            if len(recent) >= RESTARTS_IN_A_ROW:
+            if len(recent) >= self._restarts_in_a_row:
                 raise Terminal(
                     f"worker {index} was killed {len(recent) + 1} times in {CALM_S:.0f} s, the "
                     f"last time by {signal.Signals(-code).name}"
