@@ -10,6 +10,7 @@ from typing import Any
 import faust
 
 from headrace import agent as agents
+from headrace.block import TopicPartition
 from headrace.clock import Clock, SystemClock
 from headrace.collector import calm
 from headrace.delivery.delivery import Delivery, Parts
@@ -58,6 +59,7 @@ class Runtime:
         offsets: Offsets,
         on_room: Callable[[], None],
         on_fatal: Callable[[Exception], None],
+        on_behind: Callable[[TopicPartition], None],
     ) -> Delivery:
         """Make the delivery that the transport drives."""
         return Delivery(
@@ -73,6 +75,7 @@ class Runtime:
                 lease_s=self.topology.delivery.session_timeout_ms / 2000,
                 on_room=on_room,
                 on_fatal=on_fatal,
+                on_behind=on_behind,
             ),
             offsets,
         )

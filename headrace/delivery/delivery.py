@@ -54,6 +54,7 @@ class Parts:
     lease_s: float
     on_room: Callable[[], None]
     on_fatal: Callable[[Exception], None]
+    on_behind: Callable[[TopicPartition], None]
 
 
 class Delivery:
@@ -147,6 +148,7 @@ class Delivery:
             room=parts.topology.delivery.in_flight_blocks,
             on_room=parts.on_room,
             on_fatal=parts.on_fatal,
+            on_behind=parts.on_behind,
         )
 
 

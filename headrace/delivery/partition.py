@@ -15,7 +15,7 @@ from headrace.delivery.intent import Position
 from headrace.delivery.job import Job, Outcome
 from headrace.delivery.log import DeadLetters
 from headrace.delivery.retry import retry
-from headrace.errors import Fenced
+from headrace.errors import Behind, Fenced
 from headrace.metrics import Metrics
 from headrace.sink import BlockRange, Sink
 from headrace.writes import Writes, combine
@@ -47,6 +47,7 @@ class PartitionDelivery:
         room: int,
         on_room: Callable[[], None],
         on_fatal: Callable[[Exception], None],
+        on_behind: Callable[[TopicPartition], None],
     ) -> None:
         self.tp = tp
         self._sinks = sinks
@@ -61,6 +62,7 @@ class PartitionDelivery:
         self._room = room
         self._on_room = on_room
         self._on_fatal = on_fatal
+        self._on_behind = on_behind
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
         self._in_flight = 0
         #: Bytes of record values in the blocks offered and not yet done.
@@ -111,6 +113,9 @@ class PartitionDelivery:
                 self._on_room()
         except Fenced as error:
             log.info("%s: taken away, block dropped unwritten: %s", self.tp, error)
+        except Behind as error:
+            log.error("%s: catching a sink up from the log: %s", self.tp, error)
+            self._on_behind(self.tp)
         except Exception as error:
             self._on_fatal(error)
         finally:

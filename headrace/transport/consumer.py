@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
@@ -44,9 +44,13 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         self._buffers: dict[TP, PartitionBuffer] = {}
         self._wake = asyncio.Event()
         self._crashing: asyncio.Future[None] | None = None
+        self._restarts: set[asyncio.Future[None]] = set()
         self._fetch: asyncio.Task[Mapping[TP, Fetched]] | None = None
         self._delivery: Delivery = self.app.headrace.deliver(
-            offsets=self._thread, on_room=self._wake.set, on_fatal=self._on_fatal
+            offsets=self._thread,
+            on_room=self._wake.set,
+            on_fatal=self._on_fatal,
+            on_behind=self._on_behind,
         )
 
     def _new_consumer_thread(self) -> BlockConsumerThread:
@@ -64,26 +68,49 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
                 self._on_fatal(partitions_changed(runtime.topology, tp.topic))
                 return
         await runtime.start()
-        starts = await self._delivery.assign([TopicPartition(*tp) for tp in assignment])
         self._buffers.clear()
-        for tp in assignment:
+        await self._begin(assignment)
+
+    async def _begin(self, tps: Collection[TP]) -> None:
+        """Start the delivery of partitions, and read on where it says."""
+        starts = await self._delivery.assign([TopicPartition(*tp) for tp in tps])
+        for tp in tps:
             start = starts[TopicPartition(*tp)]
             position = start.position
             if position is None:
                 position = (await self._thread.earliest_offsets(tp))[tp]
-            await self._thread.seek_to(tp, position)
-            self._read_offset[tp] = None
-            self._buffers[tp] = PartitionBuffer(TopicPartition(*tp), position, _cuts(start))
+            await self._read_from(tp, position, _cuts(start))
+
+    async def _read_from(self, tp: TP, position: int, cuts: Sequence[Cut]) -> None:
+        await self._thread.seek_to(tp, position)
+        self._read_offset[tp] = None
+        self._buffers[tp] = PartitionBuffer(TopicPartition(*tp), position, cuts)
         self._wake.set()
 
     async def _seek(self, partition: TP, offset: int) -> None:
-        """Move a partition by hand: what is buffered is dropped, the next Block starts here."""
-        await self._delivery.revoke([TopicPartition(*partition)], STOP_TIMEOUT_S)
-        await self._delivery.assign([TopicPartition(*partition)])
-        await self._thread.seek_to(partition, offset)
-        self._buffers[partition] = PartitionBuffer(TopicPartition(*partition), offset)
-        self._read_offset[partition] = None
-        self._wake.set()
+        """Move a partition by hand: what is buffered is dropped, the next Block starts here.
+
+        Under exactly_once the sinks pass over what they hold, so a Block ends where that ends.
+        """
+        tp = TopicPartition(*partition)
+        self._buffers.pop(partition, None)
+        await self._delivery.revoke([tp], STOP_TIMEOUT_S)
+        start = (await self._delivery.assign([tp]))[tp]
+        applied = [] if not start.position else [Cut(start.position - 1)]
+        await self._read_from(partition, offset, [*applied, *_cuts(start)])
+
+    def _on_behind(self, tp: TopicPartition) -> None:
+        """A sink lost what it had: begin the partition again, which catches that sink up."""
+        partition = TP(*tp)
+        self._buffers.pop(partition, None)
+        task = asyncio.ensure_future(self._begin([partition]))
+        self._restarts.add(task)
+        task.add_done_callback(self._restarted)
+
+    def _restarted(self, task: asyncio.Future[None]) -> None:
+        self._restarts.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_fatal(error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish what is being written before the partitions go to somebody else."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from headrace import app as composition
 from headrace.block import Block, TopicPartition
 from headrace.clock import SystemClock
 from headrace.endpoints import Endpoints
-from headrace.errors import HeadraceError
+from headrace.errors import Behind, HeadraceError
 from headrace.frame import Frame
 from headrace.lag import Lag, LagReader
 from headrace.sink import BlockRange
@@ -52,7 +52,8 @@ class Remembering:
     def __init__(self) -> None:
         self.applied: list[tuple[BlockRange, list[tuple[int, bytes]]]] = []
         self.fail: Callable[[BlockRange], HeadraceError | None] = lambda _: None
-        self.changed = asyncio.Event()
+        self.done: dict[TopicPartition, int] = {}
+        self.tells = False
 
     async def start(self) -> None:
         pass
@@ -61,6 +62,11 @@ class Remembering:
         pass
 
     async def apply(self, block: BlockRange, writes: Writes) -> None:
+        tp = TopicPartition(block.topic, block.partition)
+        if self.tells and self.done.get(tp, -1) < block.first - 1:
+            raise Behind(f"{block}: done is {self.done.get(tp)}")
+        if any(applied == block for applied, _ in self.applied):
+            return  # a block in doubt, repeated as it was: what tokens and fences do
         error = self.fail(block)
         if error is not None:
             raise error
@@ -70,10 +76,21 @@ class Remembering:
             for o, v in zip(r.frame["_offset"], r.frame["value"], strict=True)
         ]
         self.applied.append((block, rows))
-        self.changed.set()
+        self.done[tp] = block.last
 
-    async def watermarks(self, tps: object) -> dict[TopicPartition, int]:
-        return {}
+    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        return {tp: self.done.get(tp, -1) for tp in tps} if self.tells else {}
+
+    def forget_after(self, last: int, partition: int = 0) -> None:
+        """Lose everything after an offset; from now on the sink tells how far it is."""
+        self.tells = True
+        self.applied = [
+            (block, kept)
+            for block, rows in self.applied
+            if (kept := [(o, v) for o, v in rows if block.partition != partition or o <= last])
+        ]
+        for tp in [tp for tp in self.done if tp.partition == partition]:
+            self.done[tp] = last
 
     def offsets(self, partition: int = 0) -> list[int]:
         return [o for b, rows in self.applied if b.partition == partition for o, _ in rows]
@@ -113,6 +130,7 @@ class Pipeline:
             }
         )
         self.sink = Remembering()
+        self.others: list[Remembering] = []
         admin = AdminClient({"bootstrap.servers": kafka})
         for name in (self.topic, f"{self.topic}.dlq"):
             created = admin.create_topics(
@@ -141,7 +159,7 @@ class Pipeline:
             self.topology,
             Endpoints(self.kafka, "", ""),
             {self.topic: decode},
-            [self.sink],
+            [self.sink, *self.others],
             SystemClock(),
         )
         app = composition.compose(self.runtime, Endpoints(self.kafka, "", ""), self.root)

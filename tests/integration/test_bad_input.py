@@ -154,9 +154,7 @@ def test_past_the_ceiling_the_worker_stops_and_nothing_is_lost(project):
     try:
         deadline = time.monotonic() + WAIT_S
         with pytest.raises(Terminal, match="exit code 1"):
-            while time.monotonic() < deadline:
-                workers.check()
-                time.sleep(0.1)
+            workers.watch(lambda: time.monotonic() > deadline)
     finally:
         workers.stop()
     assert "dead_letters.max_ratio" in (project.root / "worker.log").read_text()

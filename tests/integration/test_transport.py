@@ -12,7 +12,7 @@ from headrace.errors import ConfigError, Terminal, Transient
 from headrace.frame import Frame
 from headrace.preflight import check_topics
 from headrace.writes import Writes
-from tests.integration.harness import Pipeline, echo
+from tests.integration.harness import Pipeline, Remembering, echo
 
 pytestmark = pytest.mark.services
 
@@ -209,3 +209,19 @@ def test_missing_topics_and_changed_partitions_are_named(stack, tmp_path):
     )
     with pytest.raises(ConfigError, match="'nowhere' does not exist: create it with"):
         check_topics(stack.kafka, missing)
+
+
+async def test_a_sink_that_lost_its_tail_is_caught_up_alone_while_the_worker_runs(stack, tmp_path):
+    pipeline = Pipeline(stack.kafka, tmp_path, max_rows=5)
+    other = Remembering()
+    other.name = "other"
+    pipeline.others = [other]
+    pipeline.produce(*(b"%d" % i for i in range(10)))
+    async with pipeline.running():
+        await pipeline.drained()
+        pipeline.sink.forget_after(6)  # what Redis does when it comes back without its last second
+        pipeline.produce(*(b"%d" % i for i in range(10, 15)))
+        await pipeline.until(lambda: other.offsets() == list(range(15)))
+        await pipeline.until(lambda: pipeline.sink.offsets() == list(range(15)))
+        await pipeline.drained()
+    assert other.offsets() == list(range(15))

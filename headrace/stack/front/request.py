@@ -70,7 +70,9 @@ def parse(url: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> As
     if not text.strip():
         raise BadRequest("Empty query")
     if "\0" in text:  # chDB takes the text up to there
-        raise BadRequest(f"the query has a NUL at character {text.index(chr(0))}; write \\0 in a literal")
+        raise BadRequest(
+            f"the query has a NUL at character {text.index(chr(0))}; write \\0 in a literal"
+        )
     accepted = headers.get("Accept-Encoding", "")
     wanted = next((e for e in ("lz4", "zstd", "gzip", "deflate") if e in accepted), None)
     return Ask(

@@ -73,7 +73,6 @@ class Front:
                 )
             except (binascii.Error, UnicodeDecodeError):
                 return False
-            name, _, password = plain.partition(":")
         expected = self._users.get(name or "default")
         return expected is not None and hmac.compare_digest(expected.encode(), password.encode())
 
