@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,15 @@ class Watch:
         self._thread.join()
 
 
-def play(seed: int, faults: int, rate: float, workers: int, console: Console) -> dict[str, Any]:
-    """One run; returns the report."""
+def play(
+    seed: int,
+    faults: int,
+    rate: float,
+    workers: int,
+    console: Console,
+    chosen: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """One run; returns the report. ``chosen`` names the faults instead of the seed's dice."""
     rng = random.Random(seed)
     home = Path(tempfile.mkdtemp(prefix="headrace-chaos-"))
     os.environ["HEADRACE_HOME"] = str(home)
@@ -89,7 +97,8 @@ def play(seed: int, faults: int, rate: float, workers: int, console: Console) ->
             scene = Scene(ROOT, group, rng, lambda s: _pause(s, group))
             _pause(5.0, group)
             for number in range(faults):
-                name = rng.choices(list(FAULTS), [w for _, w in FAULTS.values()])[0]
+                drawn = rng.choices(list(FAULTS), [w for _, w in FAULTS.values()])[0]
+                name = chosen[number] if chosen else drawn
                 began = time.monotonic()
                 FAULTS[name][0](scene)
                 done.append({"fault": name, "at": time.monotonic()})
