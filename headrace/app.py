@@ -25,7 +25,7 @@ from headrace.topology import load as load_topology
 from headrace.topology.model import Topology
 from headrace.transport.deadletters import DeadLetterProducer
 from headrace.transport.driver import broker_url, register
-from headrace.transport.schema import BlockSchema
+from headrace.transport.schema import BlockSchema, BlockTopic
 from sinks.factory import make_sinks
 
 THREADS = 3
@@ -125,6 +125,7 @@ def compose(runtime: Runtime, endpoints: Endpoints, root: Path) -> faust.App:
         topology.name,
         broker=broker_url(endpoints.kafka),
         store="memory://",
+        Topic=BlockTopic,
         datadir=str(datadir),
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -139,11 +140,11 @@ def compose(runtime: Runtime, endpoints: Endpoints, root: Path) -> faust.App:
     app.headrace = runtime
     for name, agent in topology.agents.items():
         channel = app.topic(*agent.reads, schema=BlockSchema(), acks=False)
-        app.agent(channel, name=name)(_runner(name))
+        app.agent(channel, name=name)(_runner(name, agent.doc))
     return app
 
 
-def _runner(name: str) -> Callable[[Any], Any]:
+def _runner(name: str, doc: str) -> Callable[[Any], Any]:
     async def run(stream: Any) -> None:
         job: Job
         async for job in stream.noack():
@@ -151,4 +152,12 @@ def _runner(name: str) -> Callable[[Any], Any]:
 
     run.__name__ = run.__qualname__ = name
     run.__module__ = "headrace"
+    run.__doc__ = doc  # `faust agents` shows it
     return run
+
+
+def __getattr__(name: str) -> faust.App:
+    """``headrace.app.app`` for Faust's own command line: ``faust -A headrace.app agents``."""
+    if name == "app":
+        return create()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

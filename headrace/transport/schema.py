@@ -8,6 +8,14 @@ from typing import Any
 import faust
 
 
+class BlockTopic(faust.Topic):  # type: ignore[misc]
+    """A topic description that stands for all topics an agent reads."""
+
+    def get_topic_name(self) -> str:
+        """All names: Faust's own would refuse more than one, and so `faust agents` would."""
+        return ", ".join(self.topics)
+
+
 class BlockSchema(faust.Schema):  # type: ignore[misc]
     """A Faust schema whose event value is the message's ``Job``."""
 

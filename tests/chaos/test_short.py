@@ -1,4 +1,4 @@
-"""The short form of `make chaos`, for CI: a few faults of each kind that matters, then the proof."""
+"""The short form of `make chaos`, for CI: a few faults of the kinds that matter, then the proof."""
 
 from __future__ import annotations
 

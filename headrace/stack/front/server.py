@@ -68,9 +68,7 @@ class Front:
         scheme, _, credentials = headers.get("Authorization", "").partition(" ")
         if name is None and scheme.lower() == "basic":
             try:
-                name, _, password = (
-                    base64.b64decode(credentials, validate=True).decode().partition(":")
-                )
+                plain = base64.b64decode(credentials, validate=True).decode()
             except (binascii.Error, UnicodeDecodeError):
                 return False
         expected = self._users.get(name or "default")
