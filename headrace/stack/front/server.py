@@ -71,6 +71,7 @@ class Front:
                 plain = base64.b64decode(credentials, validate=True).decode()
             except (binascii.Error, UnicodeDecodeError):
                 return False
+            name, _, password = plain.partition(":")
         expected = self._users.get(name or "default")
         return expected is not None and hmac.compare_digest(expected.encode(), password.encode())
 
