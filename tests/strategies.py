@@ -121,7 +121,10 @@ def events(topic: str) -> st.SearchStrategy[Event]:
 @st.composite
 def logs(draw: st.DrawFn, topic: str, max_size: int = 25) -> list[Event | None]:
     """A partition's log: late, out of order, equal times, duplicates, tombstones."""
-    log: list[Event | None] = draw(st.lists(events(topic) | st.none(), max_size=max_size))
+    least = draw(st.sampled_from([0, max_size // 3, max_size // 2]))  # short ones meet no one
+    log: list[Event | None] = draw(
+        st.lists(events(topic) | st.none(), min_size=least, max_size=max_size)
+    )
     repeated = draw(st.lists(st.integers(0, max(len(log) - 1, 0)), max_size=3))
     return log + [log[i] for i in repeated if log]
 

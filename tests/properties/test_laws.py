@@ -5,6 +5,8 @@ Bit for bit: floats compare by ``==`` and sums of them must come out equal in an
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from headrace import topology
 from headrace.agent import AgentFunction, resolve
 from headrace.memory import MemorySink
 from headrace.testing import frame, run, step
-from tests.strategies import Event, cuts, logs
+from tests.strategies import DAY_MS, Event, cuts, event, logs
 
 #: A log is many blocks through many columns, some 100 ms an example.
 LAWS = settings(max_examples=settings().max_examples // 2)
@@ -59,6 +61,25 @@ def test_a_repeated_block_changes_nothing(agent: AgentFunction, topic: str, data
         for again in data.draw(st.lists(st.integers(0, i), max_size=3)):
             run(agent, frames[again], sink=sink)
         assert list(sink.state()) == before
+
+
+@LAWS
+@given(
+    st.lists(st.integers(-20 * DAY_MS, 2 * DAY_MS), min_size=3, max_size=12),
+    st.integers(1, 11),
+    st.randoms(use_true_random=False),
+)
+def test_sums_of_scores_do_not_depend_on_grouping_or_order(
+    times: list[int], cut: int, random: Random
+):
+    """All of one user and product, where rounding would show."""
+    log = [event("shop.sessions", t, type="product_view", product_id="p") for t in times]
+    mixed = random.sample(log, len(log))
+    whole = replay(features, "shop.sessions", log, [(0, len(log))])
+    single = replay(features, "shop.sessions", mixed, [(i, i + 1) for i in range(len(log))])
+    parts = replay(features, "shop.sessions", mixed, [(0, cut), (cut, max(cut, len(log)))])
+    for key in ((0, "product:trending", "all"), (0, "user:affinity:product", "u1")):
+        assert whole.redis[key] == single.redis[key] == parts.redis[key]
 
 
 @pytest.mark.parametrize("agent", [features, views])
