@@ -21,6 +21,7 @@ SETTINGS: dict[str, Any] = {
     # records go where CRC-32 of the key says, and located features can't be found again.
     "partitioner": "murmur2_random",
     "enable.idempotence": True,
+    "log_level": 3,  # errors only: the rest is raised, or retried
     "compression.type": "lz4",
     "linger.ms": 10,
     "batch.size": 1_000_000,

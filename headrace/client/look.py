@@ -39,6 +39,7 @@ class Tap:
                 "bootstrap.servers": bootstrap,
                 "group.id": "headrace-tap",  # never joined: partitions are assigned by hand
                 "enable.auto.commit": False,
+                "log_level": 3,  # errors only: the rest is raised, or retried
                 "isolation.level": "read_committed",
             }
         )

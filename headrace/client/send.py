@@ -43,6 +43,7 @@ class EventProducer:
             {
                 "bootstrap.servers": bootstrap,
                 "enable.idempotence": True,
+                "log_level": 3,  # errors only: the rest is raised, or retried
                 "acks": "all",
                 "compression.type": "lz4",
                 "linger.ms": 5,

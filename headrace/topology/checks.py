@@ -37,8 +37,9 @@ def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[st
             continue
         try:
             text = path.read_text(encoding="utf-8")
+            plain = json.loads(text)
             avro.schema.parse(text)
-            found[topic.schema_] = json.loads(text)
+            found[topic.schema_] = plain
         except FileNotFoundError:
             known = ", ".join(sorted(p.stem for p in path.parent.glob("*.avsc"))) or "none"
             tree.problem(

@@ -63,7 +63,7 @@ class Report:
         for s in self.sections:
             for d in s.examples:
                 console.print(
-                    f"[red]differs[/] {s.comparison}: {d.section} [{escape(d.key)}] {d.column}: "
+                    f"[red]differs[/] {s.comparison}: {d.section} {escape(f'[{d.key}]')} {d.column}: "
                     f"expected {escape(repr(d.expected))}, found {escape(repr(d.found))}",
                     highlight=False,
                 )
