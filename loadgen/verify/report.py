@@ -62,8 +62,9 @@ class Report:
             console.print(f"{name.replace('_', ' ')}: {value:,}")
         for s in self.sections:
             for d in s.examples:
+                key = escape(f"[{d.key}]")
                 console.print(
-                    f"[red]differs[/] {s.comparison}: {d.section} {escape(f'[{d.key}]')} {d.column}: "
+                    f"[red]differs[/] {s.comparison}: {d.section} {key} {d.column}: "
                     f"expected {escape(repr(d.expected))}, found {escape(repr(d.found))}",
                     highlight=False,
                 )

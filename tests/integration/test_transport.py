@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 
 import pytest
@@ -74,6 +75,55 @@ async def test_transaction_markers_and_aborted_records_are_gaps(stack, tmp_path)
     assert values == [b"kept", b"kept too"]
     assert contiguous(pipeline)
     assert pipeline.lag().committed == pipeline.lag().end == 6  # three records, three markers
+
+
+def offsets_in_the_log(kafka: str, topic: str) -> list[int]:
+    """What is left in partition 0, by a plain consumer."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "look", "log_level": 3})
+    place = TopicPartition(topic, 0, 0)
+    _, end = consumer.get_watermark_offsets(place, timeout=10)
+    consumer.assign([place])
+    found: list[int] = []
+    while not found or found[-1] < end - 1:
+        found += [m.offset() for m in consumer.consume(100, 0.5)]
+    consumer.close()
+    return found
+
+
+async def test_compaction_leaves_gaps_that_blocks_cover(stack, tmp_path):
+    config = {
+        "cleanup.policy": "compact",
+        "segment.ms": "100",
+        "min.cleanable.dirty.ratio": "0.01",
+        "max.compaction.lag.ms": "100",
+    }
+    pipeline = Pipeline(stack.kafka, tmp_path, topic_config=config, max_rows=3)
+    producer = Producer({"bootstrap.servers": stack.kafka})
+    sent = 0
+
+    async def compacted() -> bool:
+        nonlocal sent
+        for key in (b"a", b"b", b"a", b"a"):  # later segments let the cleaner take earlier ones
+            producer.produce(pipeline.topic, b"%d" % sent, key, 0)
+            sent += 1
+        producer.flush(10)
+        left = await asyncio.to_thread(offsets_in_the_log, stack.kafka, pipeline.topic)
+        return len(left) <= sent - 6
+
+    async with asyncio.timeout(60):
+        while not await compacted():
+            await asyncio.sleep(0.3)
+    async with pipeline.running():
+        await pipeline.drained()
+    left = offsets_in_the_log(stack.kafka, pipeline.topic)
+    delivered = pipeline.sink.offsets()
+    assert set(left) <= set(delivered) | {max(left)}
+    assert delivered == sorted(delivered)
+    assert len(delivered) < sent
+    assert contiguous(pipeline)
+    assert pipeline.lag().committed == sent
 
 
 async def test_records_deleted_from_the_front_are_skipped(stack, tmp_path):
