@@ -228,3 +228,21 @@ def test_a_broken_key_and_a_doubled_row_are_found_and_named(shell):
     assert wrong["table.orders"].differing >= 2  # rows and crc, at least
     out = shell("verify", code=1)
     assert "differ" in out
+
+
+def test_the_demo_sends_drains_verifies_and_reports(shell, tmp_path):
+    """The main job, small: services of its own, a worker, load, proof, figures."""
+    for name in ("schemas", "topology.yaml"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    demo = Shell(tmp_path, tmp_path / ".headrace")
+    out = demo("demo", "--events", "20000", "--users", "500", "--json", "report.json")
+    assert "Verified" in out
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["verified"]
+    assert report["differing"] == 0
+    assert report["events"] == 20_000
+    assert report["compared"] > 10_000
+    assert set(report["cpu_seconds"]) == {"kafka", "redis", "clickhouse", "generator", "worker"}
+    for sink in ("clickhouse", "redis"):
+        assert 0 < report["freshness_ms"][sink]["p50"] <= report["freshness_ms"][sink]["p99"]
