@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
@@ -76,9 +77,8 @@ class Kafka:
             PROPERTIES.format(broker=ports[0], controller=ports[1], logs=logs), encoding="utf-8"
         )
         if not (logs / "meta.properties").exists():
-            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             tool = [java, "-cp", classpath, "kafka.tools.StorageTool", "format"]
-            tool += ["-t", cluster, "-c", str(properties)]
+            tool += ["-t", cluster_id(uuid.uuid4), "-c", str(properties)]
             done = subprocess.run(tool, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise ConfigError(f"kafka: formatting {logs} failed: {done.stderr.strip()[-500:]}")
@@ -94,6 +94,17 @@ class Kafka:
         except KafkaException as error:
             return str(error)
         return None if metadata.brokers else "no broker has registered yet"
+
+
+def cluster_id(random: Callable[[], uuid.UUID]) -> str:
+    """A random id as Kafka writes them: base64url, never with a dash in front.
+
+    As Kafka's own Uuid.randomUuid: the command line would take the dash for an option.
+    """
+    while True:
+        text = urlsafe_b64encode(random().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
 
 
 def _java() -> str:

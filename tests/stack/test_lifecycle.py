@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ from clickhouse_connect import get_client
 
 from headrace import stack
 from headrace.errors import ConfigError
-from headrace.stack.kafka import Kafka
+from headrace.stack.kafka import Kafka, cluster_id
 from headrace.topics import Topics, Wanted
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
@@ -101,6 +102,13 @@ def test_a_missing_java_or_maven_is_said_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("HEADRACE_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ConfigError, match="no 'mvn' on the PATH"):
         Kafka().prepare(tmp_path / "kafka", (1, 2))
+
+
+def test_a_cluster_id_is_never_taken_for_an_option():
+    dashed = uuid.UUID(bytes=b"\xf8" + b"\0" * 15)  # "-AAA…" in base64url
+    plain = uuid.UUID(bytes=b"\x00" * 16)
+    drawn = iter([dashed, plain])
+    assert cluster_id(lambda: next(drawn)) == "A" * 22
 
 
 def test_services_given_by_environment_are_not_started(tmp_path, monkeypatch):
