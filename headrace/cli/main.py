@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "Show what apply would change on the running systems",
     "apply": "Create topics and tables as the topology declares",
     "graph": "Draw the topology as Mermaid or SVG",
+    "schemas": "Compare the schemas with their lock, or lock new versions",
     "run": "Run workers",
     "load": "Generate events and write the ledger of what was sent",
     "produce": "Send NDJSON from a file or stdin to a topic",

@@ -93,6 +93,19 @@ def test_check_and_graph(shell):
         path.write_text(text)
 
 
+def test_schemas_are_locked(shell):
+    assert "6 schemas are as locked" in shell("schemas", "check")
+    assert "Nothing new" in shell("schemas", "register")
+    path = shell.root / "schemas/flags.avsc"
+    text = path.read_text()
+    try:
+        path.write_text(text.replace('"variant"', '"variety"'))
+        shell("schemas", "check", code=2)
+        assert "flags" in shell.err
+    finally:
+        path.write_text(text)
+
+
 def test_plan_finds_nothing_after_apply_and_conflicts_are_told(shell):
     assert json.loads(shell("plan", "--json")) == []
     assert "Nothing to do" in shell("apply")
