@@ -70,8 +70,9 @@ def play(plan: Plan, console: Console) -> dict[str, Any]:
             sent = stage.load(console, interrupted)
         stage.drain(console)
         seconds = time.time() - sent["started_at_ms"] / 1000
-        numbers = Numbers.read(snapshot_dir(plan.root))
         stage.usage.sample()
+        workers.stop()  # their last snapshots hold everything
+        numbers = Numbers.read(snapshot_dir(plan.root))
         console.print("Verifying: ledger and log against ClickHouse and Redis …")
         proof = loadgen.verify.verify(
             plan.root, where, declared, ledger=home / "ledger", recount_log=plan.recount
