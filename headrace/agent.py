@@ -39,6 +39,7 @@ def functions(topology: Topology) -> dict[str, AgentFunction]:
 
 def _declared(name: str, function: AgentFunction, topology: Topology) -> AgentFunction:
     allowed = topology.agents[name].writes
+    topics = {table: declared.topic for table, declared in topology.clickhouse.tables.items()}
 
     def run(frame: Frame) -> Writes:
         writes = function(frame)
@@ -48,6 +49,14 @@ def _declared(name: str, function: AgentFunction, topology: Topology) -> AgentFu
             raise ConfigError(
                 f"topology.yaml: agents.{name}.writes: the agent wrote to {sorted(undeclared)}, "
                 f"which it does not declare; add them to its tables or keyspaces"
+            )
+        topic = frame.block.topic
+        foreign = {rows.table for rows in writes.rows if topics[rows.table] != topic}
+        if foreign:
+            raise ConfigError(
+                f"topology.yaml: agents.{name}.writes: the agent wrote rows of topic {topic!r} to "
+                f"{sorted(foreign)}, which holds another topic's (clickhouse.tables.*.topic); a "
+                f"view can join them"
             )
         return writes
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from headrace.block import TopicPartition
-from headrace.sink import BlockRange
+from headrace.sink import BlockRange, Mark
 from headrace.writes import Kind, RedisOps, Writes
 
 #: partition, keyspace, id
@@ -22,11 +22,16 @@ class MemorySink:
     """
 
     name = "memory"
+    store = "memory"
 
     def __init__(self) -> None:
         self.tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.redis: dict[Key, dict[str, Any]] = {}
         self.done: dict[TopicPartition, int] = {}
+
+    def takes(self, topic: str) -> bool:
+        """See ``Sink``."""
+        return True
 
     async def start(self) -> None:
         """See ``Sink``."""
@@ -34,9 +39,10 @@ class MemorySink:
     async def close(self) -> None:
         """See ``Sink``."""
 
-    async def apply(self, block: BlockRange, writes: Writes) -> None:
+    async def apply(self, block: BlockRange, writes: Writes) -> int | None:
         """See ``Sink``."""
         self.take(block, writes)
+        return block.last
 
     def take(self, block: BlockRange, writes: Writes) -> None:
         """``apply`` for callers without an event loop."""
@@ -49,9 +55,9 @@ class MemorySink:
             self._apply(block.partition, op)
         self.done[tp] = block.last
 
-    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
         """See ``Sink``."""
-        return {tp: self.done.get(tp, -1) for tp in tps}
+        return {tp: Mark(self.done.get(tp, -1)) for tp in tps}
 
     def _apply(self, partition: int, op: RedisOps) -> None:
         merge = _MERGES[op.kind]

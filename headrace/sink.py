@@ -23,6 +23,19 @@ class BlockRange:
         return f"{self.topic}[{self.partition}]@{self.first}-{self.last}"
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a sink is in a partition, as it says itself.
+
+    ``held`` is the highest offset that it can prove to hold, -1 for none: everything below is
+    applied too. ``begun`` is the last offset of a block that starts right after ``held`` and is
+    applied in part: it has to be finished as exactly that block.
+    """
+
+    held: int
+    begun: int | None = None
+
+
 class Sink(Protocol):
     """A store that applies blocks exactly once.
 
@@ -31,7 +44,13 @@ class Sink(Protocol):
     same writes after any failure, by any process.
     """
 
+    #: Unique; kept in offset commits, so renaming a sink makes it a new one. ``[a-z0-9_.]``
     name: str
+    #: What kind of store it is, for metrics.
+    store: str
+
+    def takes(self, topic: str) -> bool:
+        """Whether blocks of a topic concern this sink at all."""
 
     async def start(self) -> None:
         """Connect. Raises Transient or Terminal."""
@@ -39,17 +58,18 @@ class Sink(Protocol):
     async def close(self) -> None:
         """Disconnect; never raises."""
 
-    async def apply(self, block: BlockRange, writes: Writes) -> None:
+    async def apply(self, block: BlockRange, writes: Writes) -> int | None:
         """Apply a block's writes; when this returns they are visible and durable.
 
         Idempotent for a repeated range, also when an earlier call failed half-way or its answer
-        was lost. ``writes.redis`` is already combined: each target once.
+        was lost. ``writes.redis`` is already combined: each target once. Returns what
+        ``watermarks`` would now answer as ``held``; None when the block did not change it.
 
-        Raises Transient (call again with the same arguments) or Terminal.
+        Raises Transient (call again with the same arguments), Behind or Terminal.
         """
 
-    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """How far this sink is: the last applied offset by partition, -1 when it holds nothing.
+    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
+        """How far this sink is; every partition of a topic that it takes is in the answer.
 
-        A partition missing in the answer means that the sink can't tell.
+        Raises Transient or Terminal.
         """

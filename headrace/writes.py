@@ -15,6 +15,7 @@ from enum import Enum
 import polars as pl
 
 from headrace.errors import Terminal
+from headrace.frame import OFFSET
 
 
 class Kind(Enum):
@@ -77,6 +78,15 @@ class Writes:
 
     def __add__(self, other: Writes) -> Writes:
         return Writes((*self.rows, *other.rows), (*self.redis, *other.redis))
+
+    def after(self, offset: int) -> Writes:
+        """Without the rows of records up to ``offset``: for a table that has those.
+
+        Updates for Redis stay as they are; they can't be told apart by record.
+        """
+        later = pl.col(OFFSET) > offset
+        rows = [Rows(r.table, r.frame.filter(later)) for r in self.rows]
+        return Writes(rows, self.redis)
 
 
 NOTHING = Writes()

@@ -14,29 +14,16 @@ from headrace.block import Block, TopicPartition
 from headrace.clock import Clock
 from headrace.delivery.ceiling import Ceiling
 from headrace.delivery.committer import Committer
-from headrace.delivery.intent import Position
 from headrace.delivery.job import Decode, Job
 from headrace.delivery.log import DeadLetters, Offsets
 from headrace.delivery.partition import PartitionDelivery
 from headrace.delivery.retry import retry
+from headrace.delivery.start import Plan, Start, plan
 from headrace.metrics import Metrics
-from headrace.sink import Sink
+from headrace.sink import Mark, Sink
 from headrace.topology.model import Topology
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Where a partition's consumption begins.
-
-    ``position`` None means the beginning of the log. ``ends`` are offsets at which a block must
-    end because a sink is applied up to there; ``in_doubt`` is the block to be repeated as it was.
-    """
-
-    position: int | None
-    ends: tuple[int, ...] = ()
-    in_doubt: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +64,31 @@ class Delivery:
         """
         await self.revoke(tps, 0.0)
         committed = await retry("committed offsets", lambda: self._offsets.committed(tps))
-        marks: dict[str, Mapping[TopicPartition, int]] = {}
-        if self._exactly_once:
-            for sink in self._parts.sinks:
-                marks[sink.name] = await retry(
-                    f"{sink.name}: watermarks", partial(sink.watermarks, tps)
-                )
+        marks = await self._marks(tps) if self._exactly_once else {}
         starts = {}
         for tp in tps:
-            applied_to = {
-                name: held[tp] for name, held in marks.items() if held.get(tp) is not None
-            }
-            start = plan_start(committed.get(tp), applied_to, tuple(marks))
-            log.info("%s: starts at %s", tp, start)
-            starts[tp] = start
-            self._partitions[tp] = self._deliver(
-                tp, skip_to(committed.get(tp), applied_to, tuple(marks))
-            )
+            planned = plan(committed.get(tp), marks.get(tp, {}))
+            log.info("%s: starts at %s", tp, planned.start)
+            starts[tp] = planned.start
+            self._partitions[tp] = self._deliver(tp, planned)
         return starts
+
+    async def _marks(
+        self, tps: Collection[TopicPartition]
+    ) -> dict[TopicPartition, dict[str, Mark]]:
+        async def ask(sink: Sink) -> dict[TopicPartition, Mark]:
+            mine = [tp for tp in tps if sink.takes(tp.topic)]
+            if not mine:
+                return {}
+            return await retry(f"{sink.name}: watermarks", partial(sink.watermarks, mine))
+
+        sinks = self._parts.sinks
+        answers = await asyncio.gather(*map(ask, sinks))
+        marks: dict[TopicPartition, dict[str, Mark]] = {tp: {} for tp in tps}
+        for sink, answer in zip(sinks, answers, strict=True):
+            for tp, mark in answer.items():
+                marks[tp][sink.name] = mark
+        return marks
 
     async def revoke(self, tps: Collection[TopicPartition], timeout: float) -> None:
         """Stop delivering partitions; blocks being written are finished, at most ``timeout`` s."""
@@ -132,12 +126,13 @@ class Delivery:
         self._partitions[block.tp].offer(job)
         return job
 
-    def _deliver(self, tp: TopicPartition, applied_to: Mapping[str, int]) -> PartitionDelivery:
+    def _deliver(self, tp: TopicPartition, planned: Plan) -> PartitionDelivery:
         parts = self._parts
         return PartitionDelivery(
             tp,
-            sinks=parts.sinks,
-            applied_to=applied_to,
+            sinks=[sink for sink in parts.sinks if sink.takes(tp.topic)],
+            applied=planned.applied,
+            held=planned.held,
             committer=self._committer,
             dead_letters=parts.dead_letters,
             ceiling=self._ceiling,
@@ -150,33 +145,3 @@ class Delivery:
             on_fatal=parts.on_fatal,
             on_behind=parts.on_behind,
         )
-
-
-def plan_start(
-    committed: Position | None, applied_to: Mapping[str, int], sinks: Sequence[str]
-) -> Start:
-    """Decide where to consume from, given the commit and how far each sink is.
-
-    ``applied_to`` holds last applied offsets, -1 for a sink that holds nothing; a sink in
-    ``sinks`` that is missing there can't tell and counts as applied up to the committed offset.
-    """
-    if committed is None:
-        known = [applied_to.get(name, -1) for name in sinks]
-        if max(known, default=-1) < 0:
-            return Start(None)
-        return Start(min(known) + 1, tuple(sorted({mark for mark in known if mark >= 0})))
-    in_doubt = None if committed.last is None else (committed.offset, committed.last)
-    behind = [mark for mark in applied_to.values() if mark + 1 < committed.offset]
-    if not behind:
-        return Start(committed.offset, (), in_doubt)
-    ends = {mark for mark in applied_to.values() if min(behind) < mark < committed.offset}
-    return Start(min(behind) + 1, tuple(sorted(ends | {committed.offset - 1})), in_doubt)
-
-
-def skip_to(
-    committed: Position | None, applied_to: Mapping[str, int], sinks: Sequence[str]
-) -> dict[str, int]:
-    """How far each sink is to be skipped: to where it says, or else to the committed offset."""
-    if committed is None:
-        return dict(applied_to)
-    return {name: applied_to.get(name, committed.offset - 1) for name in sinks}

@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from headrace.block import TopicPartition
+from headrace.block import Block, TopicPartition
 from headrace.clock import Clock
 from headrace.delivery.ceiling import Ceiling
 from headrace.delivery.committer import Committer
 from headrace.delivery.crash import point
-from headrace.delivery.intent import Position
+from headrace.delivery.intent import Position, Reached
 from headrace.delivery.job import Job, Outcome
 from headrace.delivery.log import DeadLetters
 from headrace.delivery.retry import retry
@@ -28,7 +28,8 @@ class PartitionDelivery:
 
     Under ``exactly_once`` a block is intended (its range is committed beside the offset) before it
     is applied, so that whoever comes after a crash applies exactly that block again; sinks drop
-    what they have. ``applied_to`` says how far each sink already is: blocks up to there skip it.
+    what they have. ``applied`` says how far each sink is already: blocks up to there skip it.
+    ``held`` is what each sink says of itself, see ``delivery.start``.
     """
 
     def __init__(
@@ -36,7 +37,8 @@ class PartitionDelivery:
         tp: TopicPartition,
         *,
         sinks: Sequence[Sink],
-        applied_to: Mapping[str, int],
+        applied: Mapping[str, int],
+        held: Mapping[str, int],
         committer: Committer,
         dead_letters: DeadLetters,
         ceiling: Ceiling,
@@ -51,7 +53,8 @@ class PartitionDelivery:
     ) -> None:
         self.tp = tp
         self._sinks = sinks
-        self._applied_to = dict(applied_to)
+        self._applied = dict(applied)
+        self._held = dict(held)
         self._committer = committer
         self._dead_letters = dead_letters
         self._ceiling = ceiling
@@ -129,7 +132,7 @@ class PartitionDelivery:
         outcome = await job.outcome()
         point("computed")
         if self._exactly_once:
-            await self._intend(Position(block.first, block.last))
+            await self._intend(block)
             point("intended")
         self._writing = True
         try:
@@ -137,7 +140,7 @@ class PartitionDelivery:
             await self._apply(job, outcome.writes)
             self._metrics.block_done(block, outcome, self._clock.now_ms())
             if self._queue.empty() or not self._exactly_once:
-                await self._commit(Position(block.last + 1))
+                await self._commit(block.last + 1)
                 point("done")
         finally:
             self._writing = False
@@ -158,19 +161,24 @@ class PartitionDelivery:
         combined = Writes(writes.rows, combine(writes.redis))
 
         async def one(sink: Sink) -> None:
-            if self._applied_to.get(sink.name, -1) >= block.last:
+            applied = self._applied.get(sink.name, -1)
+            if applied >= block.last:
                 return
+            rest = combined.after(applied) if applied >= block.first else combined
             started = self._clock.monotonic()
 
-            async def attempt() -> None:
-                await self._check_lease(Position(block.first, block.last))
-                await sink.apply(span, combined)
+            async def attempt() -> int | None:
+                await self._check_lease(block)
+                return await sink.apply(span, rest)
 
-            await retry(
-                f"{block}: {sink.name}", attempt, lambda: self._metrics.sink_retried(sink.name)
+            held = await retry(
+                f"{block}: {sink.name}", attempt, lambda: self._metrics.sink_retried(sink.store)
             )
+            self._applied[sink.name] = block.last
+            if held is not None:
+                self._held[sink.name] = held
             self._metrics.sink_applied(
-                sink.name, block, self._clock.now_ms(), self._clock.monotonic() - started
+                sink.store, block, self._clock.now_ms(), self._clock.monotonic() - started
             )
             point("applied_one")
 
@@ -182,16 +190,22 @@ class PartitionDelivery:
                 task.cancel()
         point("applied")
 
-    async def _check_lease(self, intent: Position) -> None:
+    async def _check_lease(self, block: Block) -> None:
         """Ask the coordinator again when the intent is old: a zombie finds out before it writes."""
         async with self._renewing:  # sinks write at the same time, one asks for all
             if self._exactly_once and self._clock.monotonic() >= self._lease_until:
-                await self._intend(intent)
+                await self._intend(block)
 
-    async def _intend(self, position: Position) -> None:
+    async def _intend(self, block: Block) -> None:
         asked = self._clock.monotonic()
-        await self._commit(position)
+        await self._commit(block.first, block.last)
         self._lease_until = asked + self._lease_s
 
-    async def _commit(self, position: Position) -> None:
+    async def _commit(self, offset: int, last: int | None = None) -> None:
+        marks = {}
+        if self._exactly_once:
+            for name, held in self._held.items():
+                applied = self._applied.get(name, -1)
+                marks[name] = Reached(held, applied if applied >= offset else None)
+        position = Position(offset, last, marks)
         await retry(f"{self.tp}: commit", lambda: self._committer.commit(self.tp, position))

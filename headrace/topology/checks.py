@@ -13,6 +13,9 @@ import avro.schema
 from headrace.topology.model import Topology
 from headrace.topology.tree import Tree
 
+#: Kafka's default of offset.metadata.max.bytes: a longer commit is refused.
+MAX_METADATA_BYTES = 4096
+OFFSET_DIGITS = 19
 POSITION_COLUMNS = ("_partition", "_offset")
 
 
@@ -23,6 +26,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _agents(topology, tree)
     _writers(topology, tree)
     _tables(topology, tree, schemas)
+    _marks(topology, tree)
     _views(topology, tree)
     _partitions(topology, tree)
 
@@ -137,6 +141,19 @@ def _tables(topology: Topology, tree: Tree, schemas: Mapping[str, Mapping[str, A
                     (*at, "order_by", i), column, f"schema {topic.schema_!r} has no such field",
                     f"it has: {_names(schema)}",
                 )  # fmt: skip
+
+
+def _marks(topology: Topology, tree: Tree) -> None:
+    """A commit's metadata names every sink of the topic, see ``delivery.intent``."""
+    for name in topology.topics:
+        tables = [t for t, table in topology.clickhouse.tables.items() if table.topic == name]
+        length = sum(len(f"clickhouse.{table}:/,") + 2 * OFFSET_DIGITS for table in tables)
+        if length > MAX_METADATA_BYTES - 100:
+            tree.problem(
+                ("topics", name), name, f"{len(tables)} tables take this topic, too many for one "
+                f"offset commit ({length} of {MAX_METADATA_BYTES} bytes)",
+                "shorten their names, or let views hold some of them",
+            )  # fmt: skip
 
 
 def _views(topology: Topology, tree: Tree) -> None:

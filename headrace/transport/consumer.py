@@ -11,8 +11,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from headrace.block import Block, TopicPartition
-from headrace.delivery.delivery import Delivery, Start
+from headrace.delivery.delivery import Delivery
 from headrace.delivery.job import Job
+from headrace.delivery.start import Start
 from headrace.preflight import partitions_changed
 from headrace.topology.model import Delivery as Config
 from headrace.transport.buffer import Cut, Fetched, OutOfStep, PartitionBuffer
@@ -269,7 +270,5 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
 
 
 def _cuts(start: Start) -> list[Cut]:
-    cuts = [Cut(end) for end in start.ends]
-    if start.in_doubt is not None:
-        cuts.append(Cut(start.in_doubt[1], whole=True))
-    return cuts
+    cuts = [Cut(end) for end in start.ends] + [Cut(last, whole=True) for last in start.wholes]
+    return sorted(cuts, key=lambda cut: cut.last)

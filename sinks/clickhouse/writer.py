@@ -1,10 +1,10 @@
-"""The ClickHouse sink: one deduplicated INSERT per table and block."""
+"""The ClickHouse sinks: a table takes one deduplicated INSERT a block."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import aiohttp
@@ -14,7 +14,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from headrace.block import TopicPartition
 from headrace.errors import Terminal
-from headrace.sink import BlockRange
+from headrace.frame import OFFSET
+from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
 from sinks.clickhouse.errors import classify
@@ -22,6 +23,8 @@ from sinks.clickhouse.errors import classify
 #: One INSERT must become one block, whatever its size: deduplication is by block. The limits only
 #: have to be larger than any block can be.
 ONE_BLOCK = 1 << 40
+#: What a request may fail with, besides bugs.
+FAILURES = (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError)
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 60
 
@@ -55,61 +58,16 @@ def arrow_stream(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-class ClickHouseSink:
-    """Implements ``headrace.sink.Sink`` by deduplication tokens.
+class Connection:
+    """The client that all tables of a worker share, made when it is first needed."""
 
-    It can't tell how far it is (``watermarks`` is empty): a repeated block is dropped by its
-    token, in the table and in every view's target by itself, which a watermark could not do.
-    """
-
-    name = "clickhouse"
-
-    def __init__(self, topology: Topology, url: str) -> None:
-        self._pipeline = topology.name
-        self._database = topology.clickhouse.database
+    def __init__(self, url: str) -> None:
         self._url = url
         self._client: Any = None
         self._connecting = asyncio.Lock()
 
-    async def start(self) -> None:
-        """See ``Sink``."""
-
-    async def close(self) -> None:
-        """See ``Sink``."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-
-    async def apply(self, block: BlockRange, writes: Writes) -> None:
-        """See ``Sink``. Tables of a block are written at the same time."""
-        by_table = tables(writes.rows)
-        results = await asyncio.gather(
-            *(self._insert(block, table, frame) for table, frame in by_table.items()),
-            return_exceptions=True,
-        )
-        for result in results:  # the worst news last: Terminal stops, Transient repeats all
-            if isinstance(result, Terminal):
-                raise result
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-
-    async def _insert(self, block: BlockRange, table: str, frame: pl.DataFrame) -> None:
-        what = f"{block}: clickhouse: table {table!r}, {frame.height} rows"
-        data = await asyncio.to_thread(arrow_stream, frame)
-        try:
-            client = await self._connected()
-            await client.raw_insert(
-                f"{self._database}.{table}",
-                column_names=frame.columns,
-                insert_block=data,
-                fmt="ArrowStream",
-                settings=insert_settings(token(self._pipeline, table, block)),
-            )
-        except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise classify(error, what) from error
-
-    async def _connected(self) -> Any:
+    async def client(self) -> Any:
+        """A clickhouse-connect AsyncClient; raises what connecting raises."""
         async with self._connecting:  # the first blocks come at the same time
             if self._client is None:
                 self._client = await clickhouse_connect.get_async_client(
@@ -121,24 +79,85 @@ class ClickHouseSink:
                 )
         return self._client
 
-    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """See ``Sink``: it can't tell."""
-        return {}
+    async def close(self) -> None:
+        """Disconnect; closing again is harmless."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
 
 
-def tables(rows: Sequence[Rows]) -> Mapping[str, pl.DataFrame]:
-    """Rows by table, those without any left out.
+class TableSink:
+    """Implements ``headrace.sink.Sink`` for one table and the views it feeds.
 
-    Raises Terminal when two agents' rows of one table do not have the same columns.
+    A repeated block is dropped by its token, in the table and in every view's target by itself.
+    The watermark (the highest ``_offset`` by partition, see ``ddl.MARKS``) can't see the views, so
+    it only serves to find a table that lost its tail, and where commits are gone.
     """
-    frames: dict[str, list[pl.DataFrame]] = {}
-    for entry in rows:
-        if entry.frame.height:
-            frames.setdefault(entry.table, []).append(entry.frame)
-    return {table: _joined(table, parts) for table, parts in frames.items()}
+
+    store = "clickhouse"
+
+    def __init__(self, topology: Topology, table: str, connection: Connection) -> None:
+        self.name = f"clickhouse.{table}"
+        self._pipeline = topology.name
+        self._topic = topology.clickhouse.tables[table].topic
+        self._table = table
+        self._qualified = f"{topology.clickhouse.database}.`{table}`"
+        self._connection = connection
+
+    def takes(self, topic: str) -> bool:
+        """See ``Sink``: a table has one topic."""
+        return topic == self._topic
+
+    async def start(self) -> None:
+        """See ``Sink``."""
+
+    async def close(self) -> None:
+        """See ``Sink``."""
+        await self._connection.close()
+
+    async def apply(self, block: BlockRange, writes: Writes) -> int | None:
+        """See ``Sink``."""
+        frame = rows_of(writes.rows, self._table)
+        if frame is None:
+            return None
+        what = f"{block}: clickhouse: table {self._table!r}, {frame.height} rows"
+        if OFFSET not in frame.columns:
+            raise Terminal(f"{what}: the agent's rows lack {OFFSET!r} (have: {frame.columns})")
+        data = await asyncio.to_thread(arrow_stream, frame)
+        try:
+            client = await self._connection.client()
+            await client.raw_insert(
+                self._qualified,
+                column_names=frame.columns,
+                insert_block=data,
+                fmt="ArrowStream",
+                settings=insert_settings(token(self._pipeline, self._table, block)),
+            )
+        except FAILURES as error:
+            raise classify(error, what) from error
+        return int(frame[OFFSET].max())  # type: ignore[arg-type]
+
+    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
+        """See ``Sink``. Reads the table's projection: a few rows a part, whatever its size."""
+        if not tps:
+            return {}
+        select = f"SELECT _partition, max(_offset) FROM {self._qualified} GROUP BY _partition"
+        try:
+            answer = await (await self._connection.client()).query(select)
+        except FAILURES as error:
+            raise classify(error, f"clickhouse: table {self._table!r}: watermarks") from error
+        held = dict(answer.result_rows)
+        return {tp: Mark(held.get(tp.partition, -1)) for tp in tps}
 
 
-def _joined(table: str, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def rows_of(rows: Sequence[Rows], table: str) -> pl.DataFrame | None:
+    """All rows of one table; None when there are none.
+
+    Raises Terminal when two agents' rows of the table do not have the same columns.
+    """
+    parts = [entry.frame for entry in rows if entry.table == table and entry.frame.height]
+    if not parts:
+        return None
     columns = parts[0].columns
     try:
         return pl.concat([part if part is parts[0] else part.select(columns) for part in parts])

@@ -5,24 +5,28 @@
 -- ARGV[2]   number of this chunk, from 0        ARGV[3]  number of chunks of the block
 -- ARGV[4]   last offset that must be done before this block, or -1 when the caller can't tell
 -- ARGV[5]   1: a block that was begun must be finished before another one comes
--- ARGV[6]   msgpack: for each data key a list of {kind, ttl, keep, columns}
+-- ARGV[6]   first offset of the block           ARGV[7]  digest of all its chunks
+-- ARGV[8]   msgpack: for each data key a list of {kind, ttl, keep, columns}
 --
 -- The fence holds `done` (last offset of the newest complete block) and, while a block is under
--- way, `last` (its last offset) and `next` (the chunk that comes next). Data and fence change in
+-- way, `last` (its last offset), `next` (the chunk that comes next) and `plan` (the digest: other
+-- chunks can't finish what these began). Data and fence change in
 -- one script, so they are on the same side of any crash or failover.
 --
 -- An error in the middle would leave data changed and the fence where it was. So everything that
 -- can be refused is refused in a first pass, which only reads and collects commands; the second
 -- pass runs them.
 --
--- Returns 1 when applied, 0 when it had been. Errors: BEHIND, ORDER, UNFINISHED; WRONGTYPE, FOREIGN
+-- Returns 1 when applied, 0 when it had been. Errors: BEHIND, ORDER, UNFINISHED, REPLANNED,
+-- STRADDLES; WRONGTYPE, FOREIGN
 -- (a value this script did not write), NAN, RANGE (a sum past 2^53, where doubles stop counting).
 
 local fence = KEYS[1]
 local last, chunk, chunks = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local before, strict = tonumber(ARGV[4]), ARGV[5] == '1'
+local first, digest = tonumber(ARGV[6]), ARGV[7]
 
-local held = redis.call('HMGET', fence, 'done', 'last', 'next')
+local held = redis.call('HMGET', fence, 'done', 'last', 'next', 'plan')
 local done = tonumber(held[1] or '-1')
 if last <= done then
   return 0
@@ -30,9 +34,15 @@ end
 if done < before then
   return redis.error_reply(string.format('BEHIND done=%.0f before=%.0f', done, before))
 end
+if done >= first and strict then
+  return redis.error_reply(string.format('STRADDLES done=%.0f first=%.0f', done, first))
+end
 local begun, expected = tonumber(held[2] or '-1'), 0
 if begun == last then
   expected = tonumber(held[3])
+  if held[4] ~= digest and strict then
+    return redis.error_reply(string.format('REPLANNED next=%d', expected))
+  end
 elseif begun > done and strict then
   return redis.error_reply(string.format('UNFINISHED begun=%.0f last=%.0f', begun, last))
 end
@@ -191,7 +201,7 @@ plan[5] = function(key, members, scores) -- ADD_FLOAT: redis.call writes numbers
   later('ZADD', key, args)
 end
 
-for i, entries in ipairs(cmsgpack.unpack(ARGV[6])) do
+for i, entries in ipairs(cmsgpack.unpack(ARGV[8])) do
   local key, ttl = KEYS[i + 1], 0
   for _, entry in ipairs(entries) do
     local columns = entry[4]
@@ -212,8 +222,8 @@ end
 
 if chunk + 1 == chunks then
   redis.call('HSET', fence, 'done', whole(last))
-  redis.call('HDEL', fence, 'last', 'next')
+  redis.call('HDEL', fence, 'last', 'next', 'plan')
 else
-  redis.call('HSET', fence, 'last', whole(last), 'next', chunk + 1)
+  redis.call('HSET', fence, 'last', whole(last), 'next', chunk + 1, 'plan', digest)
 end
 return 1

@@ -11,7 +11,7 @@ from redis.exceptions import (
     TimeoutError,
 )
 
-from headrace.errors import Behind, Fenced, HeadraceError, Terminal, Transient
+from headrace.errors import Behind, HeadraceError, Terminal, Transient
 
 #: First words of error replies that mean: this server, not now.
 PASSING = (
@@ -29,6 +29,17 @@ PASSING = (
     "NOSCRIPT",
     "ORDER",
 )
+#: What apply.lua refuses: errors that reading the fence again can mend, and those it can't.
+BEHIND = {
+    "BEHIND": "Redis lost what it had applied",
+    "UNFINISHED": "another block was begun and must be finished first",
+}
+REFUSED = {
+    "REPLANNED": "Redis holds the beginning of this block as other code computed it; run the "
+    "agents' former version until it has passed this block, then deploy again",
+    "STRADDLES": "Redis holds a part of this block: the group's offsets were set into the middle "
+    "of what was applied; set them to the offset after 'done'",
+}
 
 
 def classify(error: RedisError, what: str) -> HeadraceError:
@@ -37,10 +48,8 @@ def classify(error: RedisError, what: str) -> HeadraceError:
     if isinstance(error, ConnectionError | TimeoutError | BusyLoadingError | NoScriptError):
         return Transient(f"{what}: {error!r}")
     word = text.removeprefix("ERR ").split(" ", 1)[0]
-    if word == "BEHIND":
-        return Behind(f"{what}: Redis lost what it had applied: {text}")
-    if word == "UNFINISHED":
-        return Fenced(f"{what}: another block was begun and must be finished first: {text}")
+    if word in BEHIND:
+        return Behind(f"{what}: {BEHIND[word]}: {text}")
     if word in PASSING or not isinstance(error, ResponseError):
         return Transient(f"{what}: {text}")
-    return Terminal(f"{what}: Redis refused: {text}")
+    return Terminal(f"{what}: {REFUSED.get(word, 'Redis refused')}: {text}")

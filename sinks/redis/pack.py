@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import msgpack
@@ -57,6 +58,15 @@ def chunks(
             entries.append((code, ttl, op.keep or 0, columns))
             by_key[key] = (cost + count + KEY_COST, entries)
     return list(_cut(by_key))
+
+
+def digest(cut: Sequence[Chunk]) -> str:
+    """Names what a block's chunks do together, so that another plan can't finish this one."""
+    whole = blake2b(digest_size=8)
+    for chunk in cut:
+        whole.update("\0".join(chunk.keys).encode())
+        whole.update(chunk.payload)
+    return whole.hexdigest()
 
 
 def _by_entity(op: RedisOps) -> Iterator[tuple[str, int, list[list[Any]]]]:

@@ -10,13 +10,13 @@ from typing import Any
 from redis.exceptions import NoScriptError, RedisError
 
 from headrace.block import TopicPartition
-from headrace.sink import BlockRange
+from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import Writes
 from sinks.redis.connect import connect
 from sinks.redis.errors import classify
 from sinks.redis.keys import Keys
-from sinks.redis.pack import Chunk, chunks
+from sinks.redis.pack import Chunk, chunks, digest
 
 SCRIPT = files("sinks.redis").joinpath("apply.lua").read_text(encoding="utf-8")
 #: Chunks sent before the first answer is read.
@@ -27,10 +27,11 @@ class RedisSink:
     """Implements ``headrace.sink.Sink``.
 
     A block becomes chunks, each a script that changes data and fence together; a chunk that was
-    applied is a no-op. Topics whose agents write no keyspace are not this sink's business.
+    applied is a no-op.
     """
 
     name = "redis"
+    store = "redis"
 
     def __init__(self, topology: Topology, url: str) -> None:
         self._url = url
@@ -57,22 +58,26 @@ class RedisSink:
         if self._client is not None:
             await self._client.aclose()
 
-    async def apply(self, block: BlockRange, writes: Writes) -> None:
+    def takes(self, topic: str) -> bool:
+        """See ``Sink``: topics whose agents write a keyspace."""
+        return topic in self._topics
+
+    async def apply(self, block: BlockRange, writes: Writes) -> int | None:
         """See ``Sink``. Raises Behind when Redis no longer holds what was applied before."""
-        if block.topic not in self._topics:
-            return
         cut = await asyncio.to_thread(
             chunks, writes.redis, self._keys, self._keyspaces, block.partition
         )
+        plan = digest(cut)
         tp = TopicPartition(block.topic, block.partition)
         try:
             for at in range(0, len(cut), PIPELINE):
-                await self._send(block, cut, range(at, min(at + PIPELINE, len(cut))))
+                await self._send(block, cut, plan, range(at, min(at + PIPELINE, len(cut))))
         except RedisError as error:
             raise classify(error, f"{block}: redis") from error
         self._done[tp] = max(block.last, self._done.get(tp, -1))
+        return self._done[tp]
 
-    async def _send(self, block: BlockRange, cut: list[Chunk], numbers: range) -> None:
+    async def _send(self, block: BlockRange, cut: list[Chunk], plan: str, numbers: range) -> None:
         if not self._sha:
             self._sha = await self._client.script_load(SCRIPT)
         fence = self._keys.fence(block.partition, block.topic)
@@ -90,6 +95,8 @@ class RedisSink:
                 len(cut),
                 min(before, block.first - 1),
                 self._strict,
+                block.first,
+                plan,
                 chunk.payload,
             )
         try:
@@ -98,18 +105,21 @@ class RedisSink:
             self._sha = ""  # the server restarted: load again on the next try
             raise
 
-    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
         """See ``Sink``: exactly what the fences say."""
-        mine = [tp for tp in tps if tp.topic in self._topics]
+        if not tps:
+            return {}
         pipeline = self._client.pipeline(transaction=False)
-        for tp in mine:
-            pipeline.hget(self._keys.fence(tp.partition, tp.topic), "done")
+        for tp in tps:
+            pipeline.hmget(self._keys.fence(tp.partition, tp.topic), "done", "last")
         try:
-            held = await _answers(pipeline) if mine else []
+            fences = await _answers(pipeline)
         except RedisError as error:
             raise classify(error, "redis: watermarks") from error
-        marks = {tp: -1 if done is None else int(done) for tp, done in zip(mine, held, strict=True)}
-        self._done.update(marks)
+        marks = {}
+        for tp, (done, last) in zip(tps, fences, strict=True):
+            marks[tp] = Mark(-1 if done is None else int(done), None if last is None else int(last))
+            self._done[tp] = marks[tp].held
         return marks
 
 

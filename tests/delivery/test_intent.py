@@ -1,27 +1,33 @@
-"""Positions survive the trip through Kafka's commit metadata; foreign metadata is no intent."""
+"""Positions survive the trip through Kafka's commit metadata; foreign metadata says nothing."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.delivery.intent import Position
+from headrace.delivery.intent import Position, Reached
+
+OFFSETS = st.integers(0, 2**62)
+NAMES = st.from_regex(r"[a-z][a-z0-9_.]{0,30}", fullmatch=True)
+MARKS = st.dictionaries(NAMES, st.builds(Reached, OFFSETS | st.just(-1), st.none() | OFFSETS))
 
 
-@given(st.integers(0, 2**62), st.none() | st.integers(0, 2**20))
-def test_round_trip(offset, length):
-    position = Position(offset, None if length is None else offset + length)
+@given(OFFSETS, st.none() | st.integers(0, 2**20), MARKS)
+def test_round_trip(offset, length, marks):
+    position = Position(offset, None if length is None else offset + length, marks)
     assert Position.parse(offset, position.metadata()) == position
-    assert len(position.metadata()) < 4096
 
 
 @given(st.integers(0, 100), st.text(max_size=40))
-def test_other_metadata_is_no_intent(offset, text):
+def test_other_metadata_says_nothing(offset, text):
     parsed = Position.parse(offset, text)
-    assert parsed.offset == offset
-    assert parsed.last is None or text == Position(offset, parsed.last).metadata()
+    assert parsed == Position(offset) or text == parsed.metadata()
 
 
 def test_an_intent_that_ends_before_its_offset_is_none():
     assert Position.parse(10, "headrace1 last=9") == Position(10)
     assert Position.parse(10, "headrace1 last=10") == Position(10, 10)
+
+
+def test_a_mark_that_cannot_be_read_discards_all():
+    assert Position.parse(10, "headrace1 last=12 marks=redis:9,oops") == Position(10)

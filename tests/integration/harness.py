@@ -20,7 +20,7 @@ from headrace.endpoints import Endpoints
 from headrace.errors import Behind, HeadraceError
 from headrace.frame import Frame
 from headrace.lag import Lag, LagReader
-from headrace.sink import BlockRange
+from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
 
@@ -48,6 +48,7 @@ class Remembering:
     """A sink that keeps each applied range with its rows, and fails when told to."""
 
     name = "memory"
+    store = "memory"
 
     def __init__(self) -> None:
         self.applied: list[tuple[BlockRange, list[tuple[int, bytes]]]] = []
@@ -55,18 +56,21 @@ class Remembering:
         self.done: dict[TopicPartition, int] = {}
         self.tells = False
 
+    def takes(self, topic: str) -> bool:
+        return True
+
     async def start(self) -> None:
         pass
 
     async def close(self) -> None:
         pass
 
-    async def apply(self, block: BlockRange, writes: Writes) -> None:
+    async def apply(self, block: BlockRange, writes: Writes) -> int | None:
         tp = TopicPartition(block.topic, block.partition)
         if self.tells and self.done.get(tp, -1) < block.first - 1:
             raise Behind(f"{block}: done is {self.done.get(tp)}")
         if any(applied == block for applied, _ in self.applied):
-            return  # a block in doubt, repeated as it was: what tokens and fences do
+            return block.last  # repeated as it was: what tokens and fences do
         error = self.fail(block)
         if error is not None:
             raise error
@@ -77,9 +81,10 @@ class Remembering:
         ]
         self.applied.append((block, rows))
         self.done[tp] = block.last
+        return block.last
 
-    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        return {tp: self.done.get(tp, -1) for tp in tps} if self.tells else {}
+    async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
+        return {tp: Mark(self.done.get(tp, -1)) for tp in tps}
 
     def forget_after(self, last: int, partition: int = 0) -> None:
         """Lose everything after an offset; from now on the sink tells how far it is."""

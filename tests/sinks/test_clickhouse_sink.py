@@ -12,12 +12,14 @@ import polars as pl
 import pytest
 
 from headrace import topology as topologies
+from headrace.block import TopicPartition
 from headrace.endpoints import Endpoints
 from headrace.errors import Terminal
+from headrace.sink import Mark
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
 from sinks.clickhouse.migrate import Migration
-from sinks.clickhouse.writer import ClickHouseSink, arrow_stream, tables, token
+from sinks.clickhouse.writer import Connection, TableSink, arrow_stream, rows_of, token
 from tests.sinks.place import DAY_MS, TOPIC, declare, rows, span
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,8 +41,8 @@ def declared(stack: Endpoints, tmp_path: Path) -> Topology:
 
 
 @pytest.fixture
-async def sink(declared: Topology, stack: Endpoints) -> AsyncIterator[ClickHouseSink]:
-    made = ClickHouseSink(declared, stack.clickhouse)
+async def sink(declared: Topology, stack: Endpoints) -> AsyncIterator[TableSink]:
+    made = TableSink(declared, "events", Connection(stack.clickhouse))
     await made.start()
     yield made
     await made.close()
@@ -60,7 +62,7 @@ TOTALS = "SELECT count(), uniqExact(_offset), sum(amount) FROM $.events"
 VIEWED = "SELECT sum(events), sum(amount) FROM $.by_user"
 
 
-async def test_a_large_repeated_block_counts_once(sink: ClickHouseSink, ask: Any):
+async def test_a_large_repeated_block_counts_once(sink: TableSink, ask: Any):
     n = 300_000
     block = span(0, n - 1)
     writes = Writes((rows(block),))
@@ -71,7 +73,7 @@ async def test_a_large_repeated_block_counts_once(sink: ClickHouseSink, ask: Any
         assert ask(VIEWED) == [(n, total)]
 
 
-async def test_a_repeated_block_that_spans_months_counts_once(sink: ClickHouseSink, ask: Any):
+async def test_a_repeated_block_that_spans_months_counts_once(sink: TableSink, ask: Any):
     block = span(0, 399)
     writes = Writes((rows(block, step_ms=DAY_MS),))
     for _ in range(3):
@@ -81,7 +83,7 @@ async def test_a_repeated_block_that_spans_months_counts_once(sink: ClickHouseSi
     assert ask(VIEWED)[0][0] == 400
 
 
-async def test_equal_rows_in_other_blocks_all_count(sink: ClickHouseSink, ask: Any):
+async def test_equal_rows_in_other_blocks_all_count(sink: TableSink, ask: Any):
     same = rows(span(0, 9))
     for block in (span(0, 9), span(10, 19), span(0, 9, 1), span(0, 8)):
         await sink.apply(block, Writes((same,)))
@@ -89,7 +91,7 @@ async def test_equal_rows_in_other_blocks_all_count(sink: ClickHouseSink, ask: A
     assert ask(VIEWED)[0][0] == 40
 
 
-async def test_rows_of_one_table_from_several_agents_are_one_block(sink: ClickHouseSink, ask: Any):
+async def test_rows_of_one_table_from_several_agents_are_one_block(sink: TableSink, ask: Any):
     writes = Writes((rows(span(0, 4)), rows(span(5, 9))))
     for _ in range(2):
         await sink.apply(span(0, 9), writes)
@@ -97,7 +99,7 @@ async def test_rows_of_one_table_from_several_agents_are_one_block(sink: ClickHo
 
 
 async def test_a_view_that_lost_the_block_gets_it_when_it_is_repeated(
-    sink: ClickHouseSink, ask: Any, declared: Topology, stack: Endpoints
+    sink: TableSink, ask: Any, declared: Topology, stack: Endpoints
 ):
     """A crash between table and view: the table has the rows, the view has not."""
     client = clickhouse_connect.get_client(dsn=stack.clickhouse)
@@ -115,18 +117,46 @@ async def test_a_view_that_lost_the_block_gets_it_when_it_is_repeated(
 
 
 @pytest.mark.parametrize(
-    ("table", "frame", "says"),
+    ("frame", "says"),
     [
-        ("events", pl.DataFrame({"no_such": [1]}), "no_such"),
-        ("events", pl.DataFrame({"amount": ["many"]}), "amount"),
-        ("absent", pl.DataFrame({"amount": [1]}), "absent"),
+        (pl.DataFrame({"no_such": [1], "_offset": [0]}), "no_such"),
+        (pl.DataFrame({"amount": ["many"], "_offset": [0]}), "amount"),
+        (pl.DataFrame({"amount": [1]}), "lack '_offset'"),
     ],
 )
 async def test_what_does_not_fit_is_terminal_and_names_the_table(
-    sink: ClickHouseSink, table: str, frame: pl.DataFrame, says: str
+    sink: TableSink, frame: pl.DataFrame, says: str
 ):
-    with pytest.raises(Terminal, match=rf"events\[0\]@0-9: clickhouse: table '{table}'.*{says}"):
-        await sink.apply(span(0, 9), Writes((Rows(table, frame),)))
+    with pytest.raises(Terminal, match=rf"events\[0\]@0-9: clickhouse: table 'events'.*{says}"):
+        await sink.apply(span(0, 9), Writes((Rows("events", frame),)))
+
+
+async def test_a_table_that_is_gone_is_terminal_and_named(
+    sink: TableSink, declared: Topology, ask: Any
+):
+    ask("DROP TABLE $.events")
+    with pytest.raises(Terminal, match=r"clickhouse: table 'events', 10 rows.*events"):
+        await sink.apply(span(0, 9), Writes((rows(span(0, 9)),)))
+    with pytest.raises(Terminal, match=r"clickhouse: table 'events': watermarks.*events"):
+        await sink.watermarks([TopicPartition(TOPIC, 0)])
+
+
+async def test_marks_follow_the_rows_through_merges_and_losses(sink: TableSink, ask: Any):
+    """Blocks of a month each; the later months are lost as a restore from a backup loses them."""
+    month = 30 * DAY_MS
+    tps = [TopicPartition(TOPIC, p) for p in (0, 1)]
+    for first in range(0, 50, 10):
+        for partition in (0, 1):
+            block = span(first, first + 9, partition)
+            await sink.apply(block, Writes((rows(block, month // 10),)))
+    ask("OPTIMIZE TABLE $.events FINAL")
+    assert await sink.watermarks(tps) == dict.fromkeys(tps, Mark(49))
+    plan = ask("EXPLAIN SELECT _partition, max(_offset) FROM $.events GROUP BY _partition")
+    assert "_marks" in str(plan)  # the projection is read, not the table
+    ask("ALTER TABLE $.events DROP PARTITION 202605")
+    [(left,)] = ask("SELECT max(_offset) FROM $.events WHERE _partition = 0")
+    assert left < 49
+    assert await sink.watermarks(tps) == dict.fromkeys(tps, Mark(left))
 
 
 async def test_every_column_type_arrives_as_it_was(stack: Endpoints, tmp_path: Path):
@@ -149,7 +179,7 @@ async def test_every_column_type_arrives_as_it_was(stack: Endpoints, tmp_path: P
     }  # fmt: skip
     empty = event | {"event_id": "e2", "lines": [], "refund_amount": "1.10", "tracking": None}
     frame = project(ROOT).frame("shop.orders", [event, empty], partition=3, first=7)
-    sink = ClickHouseSink(declared, stack.clickhouse)
+    sink = TableSink(declared, "orders", Connection(stack.clickhouse))
     await sink.apply(span(7, 8, 3), Writes((Rows("orders", frame.df),)))
     await sink.close()
     client = clickhouse_connect.get_client(dsn=stack.clickhouse)
@@ -179,18 +209,19 @@ def test_a_frame_of_many_chunks_is_one_batch():
 
 def test_tables_without_rows_are_left_out():
     entries = [rows(span(0, 1)), Rows("empty", pl.DataFrame({"a": []})), rows(span(2, 2))]
-    assert {name: frame.height for name, frame in tables(entries).items()} == {"events": 3}
+    assert rows_of(entries, "empty") is None
+    assert rows_of(entries, "events").height == 3
 
 
 def test_rows_of_two_agents_may_order_columns_each_its_way():
     a, b = rows(span(0, 1)).frame, rows(span(2, 3)).frame
-    joined = tables([Rows("events", a), Rows("events", b.select(reversed(b.columns)))])["events"]
+    joined = rows_of([Rows("events", a), Rows("events", b.select(reversed(b.columns)))], "events")
     assert joined.equals(rows(span(0, 3)).frame)
 
 
 def test_rows_of_two_agents_that_differ_are_terminal():
     with pytest.raises(Terminal, match=r"table 'events'.*no_such"):
-        tables([rows(span(0, 9)), Rows("events", pl.DataFrame({"no_such": [1]}))])
+        rows_of([rows(span(0, 9)), Rows("events", pl.DataFrame({"no_such": [1]}))], "events")
 
 
 def test_the_token_names_the_rows():

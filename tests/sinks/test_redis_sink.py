@@ -12,14 +12,14 @@ import redis
 
 from headrace.block import TopicPartition
 from headrace.endpoints import Endpoints
-from headrace.errors import Behind, ConfigError, Fenced, Terminal, Transient
-from headrace.sink import BlockRange
+from headrace.errors import Behind, ConfigError, Terminal, Transient
+from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import NOTHING, Kind, RedisOps, Writes
 from sinks.redis.connect import connect
 from sinks.redis.errors import classify
 from sinks.redis.keys import Keys
-from sinks.redis.pack import CHUNK_OPS, chunks
+from sinks.redis.pack import CHUNK_OPS, chunks, digest
 from sinks.redis.writer import SCRIPT, RedisSink
 from tests.sinks.place import OTHER, TOPIC, counts, declare, span
 
@@ -75,6 +75,8 @@ def send(client: Any, topology: Topology, block: BlockRange, op: RedisOps, numbe
             len(cut),
             -1,
             1,
+            block.first,
+            digest(cut),
             chunk.payload,
         )
     return len(cut)
@@ -87,10 +89,10 @@ async def test_a_block_that_a_dead_worker_began_is_finished_once(
     op = users(5_000)
     total = send(client, topology, span(0, 9), op, range(sent))
     assert total > 4
-    assert await sink.watermarks([TP]) == {TP: -1}
+    assert await sink.watermarks([TP]) == {TP: Mark(-1, begun=9)}
     await sink.apply(span(0, 9), Writes(redis=(op,)))
     assert {client.hget(key(topology, "counts", f"u{i}"), "n") for i in range(5_000)} == {"1"}
-    assert await sink.watermarks([TP]) == {TP: 9}
+    assert await sink.watermarks([TP]) == {TP: Mark(9)}
     assert client.hgetall(Keys(topology.redis.prefix).fence(0, TOPIC)) == {"done": "9"}
 
 
@@ -98,8 +100,32 @@ async def test_another_block_may_not_overtake_one_begun(
     sink: RedisSink, client: Any, topology: Topology
 ):
     send(client, topology, span(0, 9), users(5_000), range(2))
-    with pytest.raises(Fenced, match=r"events\[0\]@0-12.*begun=9 last=12"):
+    with pytest.raises(Behind, match=r"events\[0\]@0-12.*begun=9 last=12"):
         await sink.apply(span(0, 12), Writes(redis=(users(3),)))
+
+
+async def test_a_block_begun_is_told_so_that_it_can_be_finished(
+    sink: RedisSink, client: Any, topology: Topology
+):
+    await sink.apply(span(0, 4), NOTHING)
+    send(client, topology, span(5, 9), users(5_000), range(2))
+    assert await sink.watermarks([TP]) == {TP: Mark(4, begun=9)}
+
+
+async def test_other_code_may_not_finish_what_was_begun(
+    sink: RedisSink, client: Any, topology: Topology
+):
+    send(client, topology, span(0, 9), users(5_000), range(2))
+    with pytest.raises(Terminal, match=r"former version.*"):
+        await sink.apply(span(0, 9), Writes(redis=(users(5_001),)))
+    await sink.apply(span(0, 9), Writes(redis=(users(5_000),)))
+    assert client.hget(key(topology, "counts", "u0"), "n") == "1"
+
+
+async def test_a_block_that_is_there_in_part_is_refused(sink: RedisSink, client: Any):
+    await sink.apply(span(0, 9), Writes(redis=(counts(span(0, 9)),)))
+    with pytest.raises(Terminal, match=r"STRADDLES done=9 first=5"):
+        await sink.apply(span(5, 14), Writes(redis=(counts(span(5, 14)),)))
 
 
 async def test_a_chunk_too_early_changes_nothing(client: Any, topology: Topology):
@@ -118,10 +144,10 @@ async def test_a_fence_that_lost_its_tail_is_behind(
     client.hset(fence, "done", 9)  # a replica took over that had only the first block
     with pytest.raises(Behind, match=r"done=9 before=19"):
         await sink.apply(span(20, 29), NOTHING)
-    assert await sink.watermarks([TP]) == {TP: 9}
+    assert await sink.watermarks([TP]) == {TP: Mark(9)}
     await sink.apply(span(10, 19), NOTHING)  # caught up
     await sink.apply(span(20, 29), NOTHING)
-    assert await sink.watermarks([TP]) == {TP: 29}
+    assert await sink.watermarks([TP]) == {TP: Mark(29)}
 
 
 async def test_a_repeated_older_block_does_not_hide_a_lost_tail(
@@ -241,12 +267,9 @@ async def test_one_key_with_more_updates_than_a_chunk_and_than_luas_stack(
     assert client.hlen(key(topology, "counts", "u")) == n
 
 
-async def test_a_topic_that_writes_no_keyspace_leaves_no_fence(
-    sink: RedisSink, client: Any, topology: Topology
-):
-    await sink.apply(BlockRange(OTHER, 0, 0, 9), NOTHING)
-    assert await sink.watermarks([TopicPartition(OTHER, 0)]) == {}
-    assert not list(client.scan_iter(f"{topology.redis.prefix}:*"))
+def test_a_topic_that_writes_no_keyspace_is_not_its_business(sink: RedisSink):
+    assert sink.takes(TOPIC)
+    assert not sink.takes(OTHER)
 
 
 def test_each_key_is_in_one_chunk_and_chunks_are_the_same_every_time(topology: Topology):
