@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -64,21 +65,35 @@ def user_lines(source: str) -> int:
     return count
 
 
-def run(contestant: Contestant, bootstrap: str, topic: str, count: int) -> dict[str, Any]:
-    """Run one contestant in a process of its own."""
+def run(
+    contestant: Contestant, bootstrap: str, topic: str, count: int, timeout: float = 900
+) -> dict[str, Any]:
+    """Run one contestant in a process of its own, for at most ``timeout`` seconds."""
     module, *job = contestant.argv
     command = [sys.executable, "-m", f"bench.contestants.{module}", *job, bootstrap, topic]
-    done = subprocess.run(
-        [*command, str(count)], cwd=ROOT, capture_output=True, text=True, timeout=900, check=False
+    process = subprocess.Popen(
+        [*command, str(count)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    for line in done.stdout.splitlines():
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)  # leaves the stacks of its threads in stderr
+        out, err = process.communicate()
+    for line in out.splitlines():
         _, mark, figures = line.partition("RESULT ")  # Faust's spinner may stand before it
         if mark:
             return dict(json.loads(figures))
-    raise RuntimeError(f"{contestant.name} gave no result:\n{done.stderr[-3000:]}")
+    raise RuntimeError(f"{contestant.name} gave no result:\n{err[-3000:]}")
 
 
-def measure(events: int, slow_events: int, repeat: int, console: Console) -> dict[str, Any]:
+def measure(
+    events: int, slow_events: int, repeat: int, console: Console, timeout: float = 900
+) -> dict[str, Any]:
     """Run all contestants in alternating order and check their answers."""
     home = tempfile.mkdtemp(prefix="headrace-bench-")
     os.environ["HEADRACE_HOME"] = str(Path(home) / STATE_DIR)
@@ -92,7 +107,7 @@ def measure(events: int, slow_events: int, repeat: int, console: Console) -> dic
                 topic, count = (
                     ("bench-small", slow_events) if contestant.slow else ("bench", events)
                 )
-                result = run(contestant, where.kafka, topic, count)
+                result = run(contestant, where.kafka, topic, count, timeout)
                 if contestant.answers:
                     expected = digest(slow_answer if contestant.slow else answer)
                     if dict(sorted(result["answer"].items())) != expected:

@@ -43,7 +43,7 @@ class LagReader:
                 "bootstrap.servers": bootstrap,
                 "group.id": group,
                 "enable.auto.commit": False,
-                "log_level": 3,  # errors only: the rest is raised, or retried
+                "log_level": 0,  # what matters is raised, or retried
                 "isolation.level": "read_uncommitted",
             }
         )

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from headrace.errors import Terminal
@@ -36,12 +36,14 @@ class Workers:
         log_level: str = "info",
         log_file: Path | None = None,
         restarts_in_a_row: int = RESTARTS_IN_A_ROW,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self._root = root
         self._count = count
         self._log_level = log_level
         self._log_file = log_file
         self._restarts_in_a_row = restarts_in_a_row
+        self._env = env or {}
         #: Added to the environment of the next worker that is started, once.
         self.env_once: dict[str, str] = {}
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -67,7 +69,7 @@ class Workers:
             output = self._log_file.open("ab")
         self._processes[index] = subprocess.Popen(
             command,
-            env={**os.environ, **env},
+            env={**os.environ, **self._env, **env},
             stderr=output,
             stdout=output,
             start_new_session=True,  # Ctrl-C is for the parent, which stops workers in order

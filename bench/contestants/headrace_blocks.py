@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import tempfile
 import uuid
@@ -17,6 +18,7 @@ from headrace.clock import SystemClock
 from headrace.endpoints import Endpoints
 from headrace.frame import Frame
 from headrace.schema import Codec, Registry
+from headrace.sink import Mark
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
 
@@ -38,12 +40,15 @@ def decode(frame: Frame) -> Writes:
 class Collect:
     """Adds the blocks' sums up, where a real pipeline has its sinks."""
 
-    name = "collect"
+    name = store = "collect"
 
     def __init__(self, meter: Meter, count: int) -> None:
         self._meter, self._count = meter, count
         self.frames: list[pl.DataFrame] = []
         self.all = asyncio.Event()
+
+    def takes(self, topic):
+        return True
 
     async def start(self) -> None:
         pass
@@ -57,9 +62,10 @@ class Collect:
             self._meter.events += int(rows.frame["len"].sum())
         if self._meter.events >= self._count:
             self.all.set()
+        return block.last
 
     async def watermarks(self, tps):
-        return {}
+        return dict.fromkeys(tps, Mark(-1))
 
 
 async def main(job: str, bootstrap: str, topic: str, count: int) -> None:
@@ -90,7 +96,11 @@ async def main(job: str, bootstrap: str, topic: str, count: int) -> None:
     runtime = composition.Runtime(topology, where, {topic: timed}, [sink], SystemClock())
     app = composition.compose(runtime, where, Path(tempfile.mkdtemp(prefix="bench-headrace-")))
     await app.start()
-    await sink.all.wait()
+    while not sink.all.is_set():
+        if runtime.failed is not None:
+            raise runtime.failed
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(sink.all.wait(), 1)
     meter.finish(answer(sink.frames) if job == "minutes" else None)
     await app.stop()
 

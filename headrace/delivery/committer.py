@@ -36,8 +36,11 @@ class Committer:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting, {}
-                await self._send(batch)
+                asked, self._waiting = self._waiting, {}
+                # A partition that was taken away meanwhile no longer waits: nothing is sent for it.
+                batch = {tp: entry for tp, entry in asked.items() if not entry[1].cancelled()}
+                if batch:
+                    await self._send(batch)
         finally:
             self._task = None
 

@@ -9,10 +9,11 @@ from typing import Any
 import aiokafka
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import (
-    CommitFailedError,
     ConsumerStoppedError,
-    IllegalStateError,
+    IllegalGenerationError,
     KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
 )
 from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaTP
@@ -26,10 +27,16 @@ from headrace.transport.buffer import Columns, Fetched
 
 FETCH_MAX_WAIT_MS = 500
 MAX_PARTITION_FETCH_BYTES = 1 << 20
+GENERATION_PASSED = (UnknownMemberIdError, IllegalGenerationError, RebalanceInProgressError)
 
 
 class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Fetches by partition and commits with metadata. Implements ``delivery.log.Offsets``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: In which generation of the group each partition's committed position was last read.
+        self._generations: dict[TopicPartition, int] = {}
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -111,6 +118,7 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         self, tps: Collection[TopicPartition]
     ) -> Mapping[TopicPartition, Position | None]:
         coordinator = self._ensure_consumer()._coordinator
+        self._generations.update(dict.fromkeys(tps, coordinator.generation))
         try:
             found = await coordinator.fetch_committed_offsets([KafkaTP(*tp) for tp in tps])
         except KafkaError as error:
@@ -126,18 +134,36 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         await self.call_thread(self._commit_positions, positions)
 
     async def _commit_positions(self, positions: Mapping[TopicPartition, Position]) -> None:
+        consumer = self._ensure_consumer()
+        coordinator = consumer._coordinator
         offsets = {
             KafkaTP(*tp): OffsetAndMetadata(position.offset, position.metadata())
             for tp, position in positions.items()
         }
+        # Not consumer.commit(): it repeats a failed request by itself, and a repetition that falls
+        # behind a rebalance goes out under the new generation, for a partition that is somebody
+        # else's by then. From the check to the request nothing is awaited here.
         try:
-            await self._ensure_consumer().commit(offsets)
-        except (CommitFailedError, IllegalStateError) as error:
+            await coordinator.ensure_coordinator_known()
+            self._check_assigned(positions)
+            await coordinator._do_commit_offsets(None, offsets)
+        except GENERATION_PASSED as error:
             raise Fenced(f"commit refused: {error!r}") from error
         except ConsumerStoppedError as error:
             raise Fenced("the consumer is stopping") from error
         except KafkaError as error:
             raise Transient(f"commit failed: {error!r}") from error
+
+    def _check_assigned(self, positions: Collection[TopicPartition]) -> None:
+        consumer = self._ensure_consumer()
+        generation = consumer._coordinator.generation
+        assigned = consumer.assignment()
+        for tp in positions:
+            if self._generations.get(tp) != generation or KafkaTP(*tp) not in assigned:
+                raise Fenced(
+                    f"{tp} was assigned in generation {self._generations.get(tp)}, this is "
+                    f"{generation}"
+                )
 
 
 def _as_parsed(_: KafkaTP, record: Any) -> Any:

@@ -16,10 +16,6 @@ POSITION = {
     "_offset": ("Int64", "Offset of the row's record in its partition."),
 }
 
-#: How far a table is, by partition: kept by ClickHouse inside each part, so it is always true of
-#: the rows that are there, and reading it does not read the table.
-MARKS = "PROJECTION _marks (SELECT _partition, max(_offset) GROUP BY _partition)"
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -49,9 +45,8 @@ def statements(topology: Topology, root: Path) -> list[Statement]:
     for name, table in config.tables.items():
         columns = table_columns(topology, root, name)
         sql = _create(
-            config, name, "MergeTree", columns, table.order_by, table.partition_by, table.ttl,
-            projection=MARKS,
-        )  # fmt: skip
+            config, name, "MergeTree", columns, table.order_by, table.partition_by, table.ttl
+        )
         made.append((name, sql, columns))
     for name, view in config.views.items():
         columns = tuple(Column(column, kind) for column, kind in view.columns.items())
@@ -98,13 +93,11 @@ def _create(
     partition_by: str | None,
     ttl: str | None,
     comment: str = "",
-    projection: str | None = None,
 ) -> str:
     engine, window = _engine(config, family)
-    parts = [define(column) for column in columns] + ([projection] if projection else [])
     lines = [
         f"CREATE TABLE IF NOT EXISTS {config.database}.`{name}` (",
-        ",\n".join(f"  {part}" for part in parts),
+        ",\n".join(f"  {define(column)}" for column in columns),
         f") ENGINE = {engine}",
     ]
     if partition_by:

@@ -90,8 +90,8 @@ class TableSink:
     """Implements ``headrace.sink.Sink`` for one table and the views it feeds.
 
     A repeated block is dropped by its token, in the table and in every view's target by itself.
-    The watermark (the highest ``_offset`` by partition, see ``ddl.MARKS``) can't see the views, so
-    it only serves to find a table that lost its tail, and where commits are gone.
+    The watermark (the highest ``_offset`` by partition) can't see the views, so it only serves to
+    find a table that lost its tail, and where commits are gone.
     """
 
     store = "clickhouse"
@@ -138,7 +138,7 @@ class TableSink:
         return int(frame[OFFSET].max())  # type: ignore[arg-type]
 
     async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
-        """See ``Sink``. Reads the table's projection: a few rows a part, whatever its size."""
+        """See ``Sink``. Scans two columns; docs/decisions/0005 says why no index helps."""
         if not tps:
             return {}
         select = f"SELECT _partition, max(_offset) FROM {self._qualified} GROUP BY _partition"

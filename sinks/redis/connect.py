@@ -14,6 +14,17 @@ TIMEOUT_S = 10.0
 SCHEMES = "redis://, rediss://, unix://, redis+sentinel://h:p,h:p/service, redis+cluster://h:p"
 
 
+class _Watched(Redis):
+    """A client of the master that sentinels name."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close the connections to the sentinels, too."""
+        await super().aclose(close_connection_pool)
+        manager: Any = self.connection_pool
+        for sentinel in manager.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
 def connect(url: str) -> Any:
     """Make a client; nothing is sent yet. Raises ConfigError for an address of no known form."""
     options: dict[str, Any] = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
@@ -25,10 +36,19 @@ def connect(url: str) -> Any:
         return RedisCluster(startup_nodes=nodes, **options)
     if parts.scheme == "redis+sentinel":
         sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
-            _hosts(url, parts.netloc), socket_timeout=TIMEOUT_S
+            _hosts(url, parts.netloc), **options
         )
-        return sentinel.master_for(parts.path.strip("/") or "mymaster", **options)
+        return sentinel.master_for(parts.path.strip("/") or "mymaster", _Watched)
     raise ConfigError(f"HEADRACE_REDIS: {url!r}: unknown scheme {parts.scheme!r}; use {SCHEMES}")
+
+
+async def look_again(client: Any) -> None:
+    """Drop the idle connections of a client, so that it looks again where the master is.
+
+    The client of a cluster is told by each reply who has the slot and needs no help.
+    """
+    if isinstance(client, Redis):
+        await client.connection_pool.disconnect(inuse_connections=False)
 
 
 def _hosts(url: str, netloc: str) -> list[tuple[str, int]]:

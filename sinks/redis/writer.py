@@ -13,8 +13,8 @@ from headrace.block import TopicPartition
 from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import Writes
-from sinks.redis.connect import connect
-from sinks.redis.errors import classify
+from sinks.redis.connect import connect, look_again
+from sinks.redis.errors import ERRORS, classify, demoted
 from sinks.redis.keys import Keys
 from sinks.redis.pack import Chunk, chunks, digest
 
@@ -72,7 +72,9 @@ class RedisSink:
         try:
             for at in range(0, len(cut), PIPELINE):
                 await self._send(block, cut, plan, range(at, min(at + PIPELINE, len(cut))))
-        except RedisError as error:
+        except ERRORS as error:
+            if demoted(error):
+                await look_again(self._client)
             raise classify(error, f"{block}: redis") from error
         self._done[tp] = max(block.last, self._done.get(tp, -1))
         return self._done[tp]
@@ -85,7 +87,9 @@ class RedisSink:
         pipeline = self._client.pipeline(transaction=False)
         for number in numbers:
             chunk = cut[number]
-            pipeline.evalsha(
+            # By name: the cluster's pipeline has the method blocked, the command works.
+            pipeline.execute_command(
+                "EVALSHA",
                 self._sha,
                 1 + len(chunk.keys),
                 fence,
@@ -114,7 +118,7 @@ class RedisSink:
             pipeline.hmget(self._keys.fence(tp.partition, tp.topic), "done", "last")
         try:
             fences = await _answers(pipeline)
-        except RedisError as error:
+        except ERRORS as error:
             raise classify(error, "redis: watermarks") from error
         marks = {}
         for tp, (done, last) in zip(tps, fences, strict=True):
@@ -127,10 +131,13 @@ async def _answers(pipeline: Any) -> list[Any]:
     """Send a pipeline; raises the first error as the server worded it.
 
     Left to raise by itself, redis-py puts the command in front of the text, and the first word of
-    the text is what tells errors apart.
+    the text is what tells errors apart. Where redis-py fails to follow a cluster's redirect, its
+    own error stands among the answers, of any type.
     """
     answers: list[Any] = await pipeline.execute(raise_on_error=False)
     for answer in answers:
-        if isinstance(answer, RedisError):
+        if isinstance(answer, ERRORS):
             raise answer
+        if isinstance(answer, Exception):
+            raise RedisError(f"could not follow a redirect: {answer!r}") from answer
     return answers

@@ -12,7 +12,9 @@ pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
 def test_contestants_agree_on_the_answer(monkeypatch):
     monkeypatch.setenv("HEADRACE_HOME", "set by measure, restored after")
-    measured = measure(20_000, 2_000, 1, Console(quiet=True))  # raises on a wrong answer
+    measured = measure(
+        20_000, 2_000, 1, Console(quiet=True), timeout=90
+    )  # raises on a wrong answer
     rows = summarise(measured)
     assert [row["name"] for row in rows] == [c.name for c in CONTESTANTS]
     assert all(row["events"] >= (2_000 if "Faust" in row["name"] else 20_000) for row in rows)

@@ -10,67 +10,32 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
 import loadgen.verify
 from headrace import stack, topology
-from headrace.block import TopicPartition
 from headrace.cli.apply import apply_all
-from headrace.endpoints import Endpoints, state_dir
-from headrace.errors import Transient
-from headrace.lag import LagReader
-from headrace.topology import Topology
+from headrace.endpoints import VARIABLES, Endpoints
+from headrace.stack import kafka as kafka_service
+from headrace.stack.state import free_ports
 from headrace.workers import Workers
-from tests.chaos.faults import FAULTS, Scene
+from tests.chaos.disks import Disks
+from tests.chaos.faults import FAULTS, SERVICES, Scene
+from tests.chaos.proxy import Proxy
+from tests.chaos.watch import Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAIN_S = 300.0
-
-
-class Watch:
-    """Keeps workers running in the background and notes when progress is made."""
-
-    def __init__(self, workers: Workers, where: Endpoints, declared: Topology) -> None:
-        self._workers = workers
-        self._where = where
-        self._declared = declared
-        self._stop = threading.Event()
-        self.progress: list[tuple[float, int]] = []
-        self.failed: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        partitions = [
-            TopicPartition(t, p)
-            for t in self._declared.topics
-            for p in range(self._declared.partitions(t))
-        ]
-        with LagReader(self._where.kafka, self._declared.name, partitions) as reader:
-            while not self._stop.wait(0.1):
-                try:
-                    applied = sum(lag.committed or 0 for lag in reader.read().values())
-                except Transient:
-                    continue  # Kafka is away: that is one of the faults
-                except Exception as error:
-                    self.failed = error
-                    return
-                if not self.progress or applied > self.progress[-1][1]:
-                    self.progress.append((time.monotonic(), applied))
-
-    def recovery(self, since: float) -> float | None:
-        """Seconds from ``since`` to the first block applied after it."""
-        return next((at - since for at, _ in self.progress if at > since), None)
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
+RECOVERY_S = 60.0
+Faults = list[dict[str, Any]]
 
 
 def play(
@@ -85,44 +50,98 @@ def play(
     rng = random.Random(seed)
     home = Path(tempfile.mkdtemp(prefix="headrace-chaos-"))
     os.environ["HEADRACE_HOME"] = str(home)
+    disks = Disks({name: home / name for name in SERVICES})
+    try:
+        with _scene(home, disks, rng, workers) as scene:
+            load = _load(home, seed, rate)
+            watch = Watch(scene.where.kafka, scene.declared)
+            done: Faults = []
+            try:
+                scene.pause(5.0)
+                for number in range(faults):
+                    name = chosen[number] if chosen else _draw(rng, disks)
+                    done.append(_fault(name, scene, watch, rng))
+                    console.print(f"{number + 1:4}/{faults}  {_told(done[-1])}")
+                load.terminate()
+                if load.wait(120):
+                    raise RuntimeError(
+                        f"the generator failed: {(home / 'load.log').read_text()[-2000:]}"
+                    )
+                _drain(scene)
+            finally:
+                if load.poll() is None:
+                    load.kill()
+                watch.close()
+                for group in (scene.workers, *scene.extra):
+                    group.stop()
+            report = loadgen.verify.verify(ROOT, scene.where, scene.declared, home / "ledger")
+            report.show(console)
+    finally:
+        disks.close()
+    summary = json.loads((home / "ledger/summary.json").read_text())
+    return _report(seed, done, report, summary) | {"workers_log": str(home / "workers.log")}
+
+
+@contextmanager
+def _scene(home: Path, disks: Disks, rng: random.Random, workers: int) -> Iterator[Scene]:
+    """The stack, with a proxy in front of each service that only workers go through."""
     declared = topology.load(ROOT)
+    proxies = {name: Proxy(("127.0.0.1", 0)) for name in SERVICES}
+    through = free_ports(1)[0]
+    _advertise(through, proxies["kafka"].port)
     with stack.running(ROOT) as where:
+        proxies["kafka"].target = ("127.0.0.1", through)
+        proxies["redis"].target = _host_port(where.redis)
+        proxies["clickhouse"].target = _host_port(where.clickhouse)
         apply_all(ROOT, declared, where)
-        group = Workers(ROOT, workers, log_file=home / "workers.log", restarts_in_a_row=1_000_000)
-        group.start()
-        load = _load(home, seed, rate)
-        watch = Watch(group, where, declared)
-        done: list[dict[str, Any]] = []
-        try:
-            scene = Scene(ROOT, group, rng, lambda s: _pause(s, group))
-            _pause(5.0, group)
-            for number in range(faults):
-                drawn = rng.choices(list(FAULTS), [w for _, w in FAULTS.values()])[0]
-                name = chosen[number] if chosen else drawn
-                began = time.monotonic()
-                FAULTS[name][0](scene)
-                done.append({"fault": name, "at": time.monotonic()})
-                console.print(
-                    f"{number + 1:4}/{faults}  {name}  ({time.monotonic() - began:.1f} s)"
-                )
-                _pause(rng.uniform(1.0, 4.0), group)
-            load.terminate()
-            if load.wait(120):
-                raise RuntimeError(
-                    f"the generator failed: {(home / 'load.log').read_text()[-2000:]}"
-                )
-            _drain(where, declared, group)
-        finally:
-            if load.poll() is None:
-                load.kill()
-            watch.close()
-            group.stop()
-        if watch.failed:
-            raise watch.failed
-        report = loadgen.verify.verify(ROOT, where, declared, home / "ledger")
-        report.show(console)
-        summary = json.loads((home / "ledger/summary.json").read_text())
-        return _report(seed, done, watch, report, summary, declared.delivery.guarantee)
+        env = _seen_by_workers(proxies)
+        log = home / "workers.log"
+
+        def group(count: int) -> Workers:
+            return Workers(ROOT, count, log_file=log, restarts_in_a_row=1_000_000, env=env)
+
+        scene = Scene(
+            root=ROOT,
+            home=home,
+            declared=declared,
+            where=where,
+            workers=group(workers),
+            proxies=proxies,
+            disks=disks,
+            rng=rng,
+            more=lambda: group(1),
+        )
+        scene.workers.start()
+        yield scene
+    for proxy in proxies.values():
+        proxy.close()
+
+
+def _advertise(through: int, proxy: int) -> None:
+    """Let Kafka listen once more, and send clients that come there back to the proxy."""
+    plain = kafka_service.PROPERTIES
+    for name, port in (("listeners", through), ("advertised.listeners", proxy)):
+        plain = plain.replace(
+            f"\n{name}=PLAINTEXT", f"\n{name}=THROUGH://127.0.0.1:{port},PLAINTEXT"
+        )
+    plain = plain.replace("CONTROLLER:PLAINTEXT,", "CONTROLLER:PLAINTEXT,THROUGH:PLAINTEXT,")
+    kafka_service.PROPERTIES = plain + "inter.broker.listener.name=PLAINTEXT\n"
+
+
+def _host_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
+
+
+def _seen_by_workers(proxies: dict[str, Proxy]) -> dict[str, str]:
+    where = Endpoints(
+        kafka=f"127.0.0.1:{proxies['kafka'].port}",
+        clickhouse=f"http://127.0.0.1:{proxies['clickhouse'].port}",
+        redis=f"redis://127.0.0.1:{proxies['redis'].port}/0",
+    )
+    return {variable: getattr(where, name) for name, variable in VARIABLES.items()}
 
 
 def _load(home: Path, seed: int, rate: float) -> subprocess.Popen[bytes]:
@@ -132,49 +151,70 @@ def _load(home: Path, seed: int, rate: float) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
 
 
-def _pause(seconds: float, group: Workers) -> None:
-    """Let time pass with workers looked after."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        group.check()
-        time.sleep(0.05)
+def _draw(rng: random.Random, disks: Disks) -> str:
+    names = [name for name in FAULTS if disks.available or name != "disk full"]
+    return rng.choices(names, [FAULTS[name][1] for name in names])[0]
 
 
-def _drain(where: Endpoints, declared: Topology, group: Workers) -> None:
+def _fault(name: str, scene: Scene, watch: Watch, rng: random.Random) -> dict[str, Any]:
+    """Inject one. Half of them are left alone until all is well; the others overlap."""
+    began = time.monotonic()
+    FAULTS[name][0](scene)
+    ended = time.monotonic()
+    fault = {"fault": name, "seconds": ended - began, "recovery": None}
+    if rng.random() < 0.5:
+        scene.pause(0.5, 2.0)
+        return fault
+    while (recovery := watch.recovered(ended)) is None:
+        if time.monotonic() - ended > RECOVERY_S:
+            recovery = RECOVERY_S
+            break
+        scene.pause(0.1)
+    return fault | {"recovery": recovery}
+
+
+def _told(fault: dict[str, Any]) -> str:
+    recovery = "" if fault["recovery"] is None else f", recovered in {fault['recovery']:.1f} s"
+    return f"{fault['fault']} ({fault['seconds']:.1f} s{recovery})"
+
+
+def _drain(scene: Scene) -> None:
     deadline = time.monotonic() + DRAIN_S
-    while any(lag.behind for lag in loadgen.verify.lags(where, declared).values()):
+    while any(lag.behind for lag in loadgen.verify.lags(scene.where, scene.declared).values()):
         if time.monotonic() > deadline:
             raise RuntimeError(f"not drained after {DRAIN_S:.0f} s")
-        _pause(0.5, group)
+        scene.pause(0.5)
 
 
 def _report(
-    seed: int,
-    done: list[dict[str, Any]],
-    watch: Watch,
-    report: loadgen.verify.Report,
-    summary: dict[str, Any],
-    guarantee: str,
+    seed: int, done: Faults, report: loadgen.verify.Report, summary: dict[str, Any]
 ) -> dict[str, Any]:
-    recovered = sorted(r for f in done if (r := watch.recovery(f["at"])) is not None)
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = defaultdict(int)
+    times: dict[str, list[float]] = defaultdict(list)
     for fault in done:
-        counts[fault["fault"]] = counts.get(fault["fault"], 0) + 1
+        counts[fault["fault"]] += 1
+        if fault["recovery"] is not None:
+            times[fault["fault"]].append(fault["recovery"])
+            times["all"].append(fault["recovery"])
     return {
         "seed": seed,
-        "guarantee": guarantee,
-        "faults": counts,
+        "faults": len(done),
         "events": sum(t["sent"] for t in summary["events"].values()),
         "compared": report.compared,
         "differing": report.differing,
         "verified": report.verified,
-        "recovery_seconds": {
-            "p50": round(statistics.median(recovered), 2),
-            "p95": round(recovered[int(0.95 * (len(recovered) - 1))], 2),
-            "max": round(recovered[-1], 2),
-        }
-        if recovered
-        else None,
+        "by_fault": dict(counts),
+        "recovery_seconds": {name: _quantiles(found) for name, found in sorted(times.items())},
+    }
+
+
+def _quantiles(seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    return {
+        "n": len(ordered),
+        "p50": round(statistics.median(ordered), 2),
+        "p95": round(ordered[round(0.95 * (len(ordered) - 1))], 2),
+        "max": round(ordered[-1], 2),
     }
 
 
@@ -182,15 +222,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--rate", type=float, default=4_000.0)
+    parser.add_argument("--rate", type=float, default=2_000.0, help="events per second")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", help="comma-separated names of faults, instead of the dice")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     console = Console(width=110)
     console.print(f"seed {args.seed}")
-    report = play(args.seed, args.faults, args.rate, args.workers, console)
+    chosen = args.only.split(",") if args.only else None
+    count = len(chosen) if chosen else args.faults
+    report = play(args.seed, count, args.rate, args.workers, console, chosen)
     console.print_json(data=report)
-    console.print(f"workers' log: {state_dir(ROOT)}/workers.log")
     if args.json:
         args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0 if report["verified"] else 1
