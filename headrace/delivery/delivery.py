@@ -133,6 +133,7 @@ class Delivery:
             sinks=[sink for sink in parts.sinks if sink.takes(tp.topic)],
             applied=planned.applied,
             held=planned.held,
+            doubts=planned.doubts,
             committer=self._committer,
             dead_letters=parts.dead_letters,
             ceiling=self._ceiling,

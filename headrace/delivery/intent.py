@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _FORM = re.compile(r"headrace1(?: last=(\d{1,19}))?(?: marks=([a-z0-9_.:,/-]+))?")
-_MARK = re.compile(r"([a-z][a-z0-9_.]*):(-1|\d{1,19})(?:/(\d{1,19}))?")
+_MARK = re.compile(r"([a-z][a-z0-9_.]*):(-1|\d{1,19})(?:/(\d{1,19})(?:/(\d{1,19}))?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,14 @@ class Reached:
 
     ``held`` is what the sink itself would have answered (``Sink.watermarks``): if it answers less
     later, it lost something. ``applied`` is the last offset delivered to it when that is past the
-    committed offset, because another sink was being caught up; else None.
+    committed offset, because another sink was being caught up; else None. ``doubt`` is then the
+    last offset of the block that starts right after ``applied``, if that one was intended before
+    the catching up and may be applied in this sink already.
     """
 
     held: int
     applied: int | None = None
+    doubt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,11 @@ class Position:
             mark = _MARK.fullmatch(text)
             if mark is None:
                 return cls(offset)
-            marks[mark[1]] = Reached(int(mark[2]), None if mark[3] is None else int(mark[3]))
+            applied, doubt = (None if n is None else int(n) for n in (mark[3], mark[4]))
+            marks[mark[1]] = Reached(int(mark[2]), applied, doubt)
         return cls(offset, last, marks)
 
 
 def _write(name: str, mark: Reached) -> str:
-    beyond = "" if mark.applied is None else f"/{mark.applied}"
-    return f"{name}:{mark.held}{beyond}"
+    numbers = [n for n in (mark.held, mark.applied, mark.doubt) if n is not None]
+    return f"{name}:{'/'.join(map(str, numbers))}"

@@ -29,7 +29,8 @@ class PartitionDelivery:
     Under ``exactly_once`` a block is intended (its range is committed beside the offset) before it
     is applied, so that whoever comes after a crash applies exactly that block again; sinks drop
     what they have. ``applied`` says how far each sink is already: blocks up to there skip it.
-    ``held`` is what each sink says of itself, see ``delivery.start``.
+    ``held`` is what each sink says of itself, and ``doubts`` where the block ends that it may hold
+    besides; see ``delivery.start``.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class PartitionDelivery:
         sinks: Sequence[Sink],
         applied: Mapping[str, int],
         held: Mapping[str, int],
+        doubts: Mapping[str, int],
         committer: Committer,
         dead_letters: DeadLetters,
         ceiling: Ceiling,
@@ -55,6 +57,7 @@ class PartitionDelivery:
         self._sinks = sinks
         self._applied = dict(applied)
         self._held = dict(held)
+        self._doubts = dict(doubts)
         self._committer = committer
         self._dead_letters = dead_letters
         self._ceiling = ceiling
@@ -175,6 +178,7 @@ class PartitionDelivery:
                 f"{block}: {sink.name}", attempt, lambda: self._metrics.sink_retried(sink.store)
             )
             self._applied[sink.name] = block.last
+            self._doubts.pop(sink.name, None)
             if held is not None:
                 self._held[sink.name] = held
             self._metrics.sink_applied(
@@ -205,7 +209,11 @@ class PartitionDelivery:
         marks = {}
         if self._exactly_once:
             for name, held in self._held.items():
-                applied = self._applied.get(name, -1)
-                marks[name] = Reached(held, applied if applied >= offset else None)
+                applied, doubt = self._applied.get(name, -1), self._doubts.get(name)
+                if applied >= offset:
+                    marks[name] = Reached(held, applied, doubt)
+                else:
+                    marks[name] = Reached(held)
+                    last = last if doubt is None else doubt
         position = Position(offset, last, marks)
         await retry(f"{self.tp}: commit", lambda: self._committer.commit(self.tp, position))

@@ -25,11 +25,13 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A partition's start, the last offset each sink is to be passed over for, and its mark."""
+    """A partition's start and, by sink: the last offset it is to be passed over for, what it holds
+    by its own word, and where the block ends that it may hold besides (if there is one)."""
 
     start: Start
     applied: Mapping[str, int]
     held: Mapping[str, int]
+    doubts: Mapping[str, int]
 
 
 def plan(committed: Position | None, marks: Mapping[str, Mark]) -> Plan:
@@ -40,21 +42,29 @@ def plan(committed: Position | None, marks: Mapping[str, Mark]) -> Plan:
       is passed over for what it holds, and otherwise starts where the group stands.
     - Without a commit (expired, deleted) what the sinks say is all there is.
     """
-    if committed is None:
-        applied = {name: mark.held for name, mark in marks.items()}
-    else:
-        applied = {
-            name: _applied(committed, committed.marks.get(name), mark.held)
-            for name, mark in marks.items()
-        }
-    wholes = set() if committed is None or committed.last is None else {committed.last}
-    wholes |= {
-        mark.begun
-        for name, mark in marks.items()
-        if mark.begun is not None and applied[name] == mark.held
-    }
+    applied, doubts = {}, {}
+    for name, mark in marks.items():
+        recorded = None if committed is None else committed.marks.get(name)
+        applied[name] = mark.held if committed is None else _applied(committed, recorded, mark.held)
+        doubt = _doubt(committed, recorded, mark, applied[name])
+        if doubt is not None:
+            doubts[name] = doubt
+    wholes = set(doubts.values())
+    if committed is not None and committed.last is not None:
+        wholes.add(committed.last)
     held = {name: mark.held for name, mark in marks.items()}
-    return Plan(_start(committed, applied, wholes), applied, held)
+    return Plan(_start(committed, applied, wholes), applied, held, doubts)
+
+
+def _doubt(
+    committed: Position | None, recorded: Reached | None, mark: Mark, applied: int
+) -> int | None:
+    """The last offset of a block that starts after ``applied`` and may be in the sink."""
+    if mark.begun is not None and applied == mark.held:
+        return mark.begun
+    if recorded is not None and recorded.applied == applied and recorded.doubt is not None:
+        return recorded.doubt
+    return committed.last if committed is not None and applied == committed.offset - 1 else None
 
 
 def _applied(committed: Position, recorded: Reached | None, held: int) -> int:

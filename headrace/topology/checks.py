@@ -147,7 +147,7 @@ def _marks(topology: Topology, tree: Tree) -> None:
     """A commit's metadata names every sink of the topic, see ``delivery.intent``."""
     for name in topology.topics:
         tables = [t for t, table in topology.clickhouse.tables.items() if table.topic == name]
-        length = sum(len(f"clickhouse.{table}:/,") + 2 * OFFSET_DIGITS for table in tables)
+        length = sum(len(f"clickhouse.{table}://,") + 3 * OFFSET_DIGITS for table in tables)
         if length > MAX_METADATA_BYTES - 100:
             tree.problem(
                 ("topics", name), name, f"{len(tables)} tables take this topic, too many for one "

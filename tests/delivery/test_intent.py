@@ -9,7 +9,9 @@ from headrace.delivery.intent import Position, Reached
 
 OFFSETS = st.integers(0, 2**62)
 NAMES = st.from_regex(r"[a-z][a-z0-9_.]{0,30}", fullmatch=True)
-MARKS = st.dictionaries(NAMES, st.builds(Reached, OFFSETS | st.just(-1), st.none() | OFFSETS))
+HELD = OFFSETS | st.just(-1)
+REACHED = st.builds(Reached, HELD, st.none() | OFFSETS) | st.builds(Reached, HELD, OFFSETS, OFFSETS)
+MARKS = st.dictionaries(NAMES, REACHED)
 
 
 @given(OFFSETS, st.none() | st.integers(0, 2**20), MARKS)

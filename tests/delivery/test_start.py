@@ -50,6 +50,14 @@ def at(offset: int, last: int | None = None, ch: Reached | None = None, re: Reac
             id="crash while redis was being caught up, and the table lost its tail",
         ),
         pytest.param(
+            at(10, 14, ch=Reached(29, 29, 39)), Mark(39), Mark(9), Start(10, (29,), (14, 39)),
+            (29, 9), id="crash in a catch-up of redis, a block of the table in doubt ahead",
+        ),
+        pytest.param(
+            at(10, 14, ch=Reached(29, 29, 39)), Mark(20), Mark(9), Start(10, (20,), (14,)), (20, 9),
+            id="the same, and the table lost its tail, the block in doubt with it",
+        ),
+        pytest.param(
             at(10, 19, re=Reached(19, 19)), Mark(9), Mark(19), Start(10, (), (19,)), (9, 19),
             id="lease renewed after redis had the block",
         ),
