@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -88,8 +89,8 @@ def _scene(home: Path, disks: Disks, rng: random.Random, workers: int) -> Iterat
     declared = topology.load(ROOT)
     proxies = {name: Proxy(("127.0.0.1", 0)) for name in SERVICES}
     through = free_ports(1)[0]
-    _advertise(through, proxies["kafka"].port)
-    with stack.running(ROOT) as where:
+    listeners = _listeners(through, proxies["kafka"].port)
+    with patch.object(kafka_service, "PROPERTIES", listeners), stack.running(ROOT) as where:
         proxies["kafka"].target = ("127.0.0.1", through)
         proxies["redis"].target = _host_port(where.redis)
         proxies["clickhouse"].target = _host_port(where.clickhouse)
@@ -117,15 +118,15 @@ def _scene(home: Path, disks: Disks, rng: random.Random, workers: int) -> Iterat
         proxy.close()
 
 
-def _advertise(through: int, proxy: int) -> None:
-    """Let Kafka listen once more, and send clients that come there back to the proxy."""
+def _listeners(through: int, proxy: int) -> str:
+    """Kafka's properties with one more listener, which sends its clients back to the proxy."""
     plain = kafka_service.PROPERTIES
     for name, port in (("listeners", through), ("advertised.listeners", proxy)):
         plain = plain.replace(
             f"\n{name}=PLAINTEXT", f"\n{name}=THROUGH://127.0.0.1:{port},PLAINTEXT"
         )
     plain = plain.replace("CONTROLLER:PLAINTEXT,", "CONTROLLER:PLAINTEXT,THROUGH:PLAINTEXT,")
-    kafka_service.PROPERTIES = plain + "inter.broker.listener.name=PLAINTEXT\n"
+    return plain + "inter.broker.listener.name=PLAINTEXT\n"
 
 
 def _host_port(url: str) -> tuple[str, int]:
