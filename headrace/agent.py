@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -96,4 +97,4 @@ def poison(name: str, function: AgentFunction, frame: Frame) -> tuple[list[Bad],
     visit(frame.df)
     rest = pl.concat(kept) if kept else frame.df.clear()
     order = np.argsort(rest[OFFSET].to_numpy(), kind="stable")
-    return bad, Frame(frame.block, rest[order], frame.bad)
+    return bad, replace(frame, df=rest[order])

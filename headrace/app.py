@@ -41,13 +41,16 @@ class Runtime:
         decoders: Mapping[str, Decode],
         sinks: Sequence[Sink],
         clock: Clock,
+        id_decoders: Mapping[str, Decode] | None = None,
     ) -> None:
+        """``id_decoders`` decode only the ids of topics with ``dedupe``: quicker, the same."""
         self.topology = topology
         self.clock = clock
         self.metrics = Metrics()
         #: The error that stopped the worker, if one did.
         self.failed: Exception | None = None
         self._decoders = decoders
+        self._id_decoders = {**decoders, **(id_decoders or {})}
         self._agents = agents.functions(topology)
         self._sinks = sinks
         self._dead_letters = DeadLetterProducer(endpoints.kafka, topology.dead_letters.suffix)
@@ -66,6 +69,7 @@ class Runtime:
             Parts(
                 topology=self.topology,
                 decoders=self._decoders,
+                id_decoders=self._id_decoders,
                 agents=self._agents,
                 sinks=self._sinks,
                 dead_letters=self._dead_letters,
@@ -109,8 +113,14 @@ def create(root: Path | None = None, clock: Clock | None = None) -> faust.App:
     decoders = {
         name: Codec(registry, topic.schema_).decode for name, topic in topology.topics.items()
     }
+    id_decoders = {
+        name: Codec(registry, topic.schema_, [topic.dedupe.key]).decode
+        for name, topic in topology.topics.items()
+        if topic.dedupe
+    }
     sinks = make_sinks(topology, endpoints)
-    runtime = Runtime(topology, endpoints, decoders, sinks, clock or SystemClock())
+    clock = clock or SystemClock()
+    runtime = Runtime(topology, endpoints, decoders, sinks, clock, id_decoders)
     return compose(runtime, endpoints, root)
 
 

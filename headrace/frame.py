@@ -29,12 +29,14 @@ class Frame:
 
     ``df`` has one column a field of the reader schema (see ``headrace.schema`` for the mapping of
     types) and ``_partition`` (Int32), ``_offset`` (Int64). ``bad`` holds the others. Tombstones
-    (null values) are in neither: they carry no event.
+    (null values) are in neither: they carry no event. ``repeats`` counts the records that were left
+    out because the topic's ``dedupe`` found their id in the window before them.
     """
 
     block: Block
     df: pl.DataFrame
     bad: Sequence[Bad] = ()
+    repeats: int = 0
 
     def __len__(self) -> int:
         return self.df.height

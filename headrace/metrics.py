@@ -53,6 +53,7 @@ class Metrics:
     events           records decoded and delivered, by topic
     blocks           blocks delivered, by topic
     dead_letters     records set aside, by topic and step
+    duplicates       records dropped as repeats of an earlier one, by topic
     rows             rows written to ClickHouse, by table
     position         next offset to deliver, by partition
     sink_seconds     time spent in a sink's apply, by sink
@@ -65,6 +66,7 @@ class Metrics:
         self.events: Counter[str] = Counter()
         self.blocks: Counter[str] = Counter()
         self.dead_letters: Counter[str] = Counter()
+        self.duplicates: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
         self.position: dict[str, int] = {}
         self.sink_seconds: Counter[str] = Counter()
@@ -74,6 +76,7 @@ class Metrics:
 
     def block_done(self, block: Block, outcome: Outcome, now_ms: int) -> None:
         self.events[block.topic] += outcome.events
+        self.duplicates[block.topic] += outcome.repeats
         self.blocks[block.topic] += 1
         self.position[str(block.tp)] = block.last + 1
         for rows in outcome.writes.rows:
@@ -100,6 +103,7 @@ class Metrics:
             "events": dict(self.events),
             "blocks": dict(self.blocks),
             "dead_letters": dict(self.dead_letters),
+            "duplicates": dict(self.duplicates),
             "rows": dict(self.rows),
             "position": dict(self.position),
             "sink_seconds": dict(self.sink_seconds),

@@ -152,7 +152,8 @@ def run(
     started = time.time_ns() // 1_000_000
     config = resolve(config, started)
     tally = Tally(wiring)
-    book = Ledger(world, wiring) if ledger is not None else None
+    dropped = frozenset(name for name, topic in topology.topics.items() if topic.dedupe)
+    book = Ledger(world, wiring, dropped) if ledger is not None else None
     pacer = Pacer(config.rate, halt)
     report = _Reporter(sender, pacer, on_progress)
 

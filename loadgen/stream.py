@@ -43,6 +43,8 @@ Ints = npt.NDArray[np.int64]
 RAMP_S = 300.0
 NEAR_REPEATS = 0.5  # share of the duplicates that come within the chunk; the rest come later
 REPEAT_AFTER_S = 2.0
+#: A repeat comes at most so many records after this chunk: a pipeline can remember only so much.
+REPEAT_WITHIN = 100_000
 
 
 def generate(
@@ -80,6 +82,7 @@ class _Simulation:
         self._late = Lateness(config.late_ratio, config.late_s)
         self._shelves = Shelves(world)
         self._window_us = max(round(config.chunk_events / config.event_rate * 1e6), 1)
+        self._repeat_within_us = self._window_us * REPEAT_WITHIN / config.chunk_events
         self._agendas = {stream: Agenda(stream, self._window_us) for stream in STREAMS}
         self._visits = 0
         self._orders = 0
@@ -165,7 +168,8 @@ class _Simulation:
             again["mark"] = DUPLICATE
             again["send"] += ((end - again["send"]) * rng.random(len(again))).astype(np.int64)
             later["mark"] = DUPLICATE
-            later["send"] = end + rng.exponential(REPEAT_AFTER_S * 1e6, len(later)).astype(int)
+            after = rng.exponential(REPEAT_AFTER_S * 1e6, len(later))
+            later["send"] = end + np.minimum(after, self._repeat_within_us).astype(int)
             self._agendas[stream].add(later)
             broken["mark"] = damage.marks(rng, len(broken))
             broken["r0"] ^= np.uint64(0x5555)  # an event of its own

@@ -14,6 +14,7 @@ from headrace.block import Block, TopicPartition
 from headrace.clock import Clock
 from headrace.delivery.ceiling import Ceiling
 from headrace.delivery.committer import Committer
+from headrace.delivery.duplicates import Duplicates
 from headrace.delivery.job import Decode, Job
 from headrace.delivery.log import DeadLetters, Offsets
 from headrace.delivery.partition import PartitionDelivery
@@ -32,6 +33,8 @@ class Parts:
 
     topology: Topology
     decoders: Mapping[str, Decode]
+    #: For topics with ``dedupe``: decode nothing but the ids.
+    id_decoders: Mapping[str, Decode]
     agents: Mapping[str, AgentFunction]
     sinks: Sequence[Sink]
     dead_letters: DeadLetters
@@ -53,6 +56,10 @@ class Delivery:
         self._committer = Committer(offsets)
         self._ceiling = Ceiling(parts.topology.dead_letters)
         self._partitions: dict[TopicPartition, PartitionDelivery] = {}
+        self._duplicates = Duplicates(
+            parts.topology, parts.id_decoders, parts.executor, parts.on_room
+        )
+        self._recalls: set[asyncio.Future[None]] = set()
         config = parts.topology.delivery
         self._exactly_once = config.guarantee == "exactly_once"
 
@@ -102,7 +109,7 @@ class Delivery:
     def room(self, tp: TopicPartition) -> int:
         """How many more blocks of a partition may be offered now."""
         partition = self._partitions.get(tp)
-        return partition.room if partition else 0
+        return partition.room - self._duplicates.recalling[tp] if partition else 0
 
     def idle(self) -> bool:
         """Whether everything offered is applied and committed."""
@@ -111,7 +118,31 @@ class Delivery:
     @property
     def nbytes(self) -> int:
         """Bytes of record values in the blocks under way."""
-        return sum(partition.nbytes for partition in self._partitions.values())
+        offered = sum(partition.nbytes for partition in self._partitions.values())
+        return offered + self._duplicates.nbytes
+
+    def begin(self, tp: TopicPartition, position: int) -> int:
+        """Say where an assigned partition's first offered block will start.
+
+        Returns from where its log must be read: blocks before ``position`` must be told by
+        ``recall``, in order, before any is offered. It may be before the beginning of the log.
+        """
+        return self._duplicates.begin(tp, position)
+
+    def keep(self, tps: Collection[TopicPartition]) -> None:
+        """These are all that is assigned: what is remembered of others may go."""
+        self._duplicates.keep(tps)
+
+    def recall(self, block: Block) -> None:
+        """Take notice of a block that was delivered before, so that its repeats are known."""
+        task = self._duplicates.recall(block)
+        self._recalls.add(task)
+        task.add_done_callback(self._recalled)
+
+    def _recalled(self, task: asyncio.Future[None]) -> None:
+        self._recalls.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._parts.on_fatal(error if isinstance(error, Exception) else RuntimeError(error))
 
     def offer(self, block: Block) -> Job:
         """Start work on a block; its agents must then be run on the Job."""
@@ -119,7 +150,7 @@ class Delivery:
         names = parts.topology.agents_of(block.topic)
         job = Job(
             block,
-            parts.decoders[block.topic],
+            self._duplicates.decode(block, parts.decoders[block.topic]),
             {name: parts.agents[name] for name in names},
             parts.executor,
         )

@@ -27,25 +27,26 @@ class Outcome:
     writes: Writes
     bad: tuple[Bad, ...]
     events: int
+    repeats: int
 
 
 class Job:
     """A Block with the work on it. Faust hands the same Job to each agent's stream.
 
-    Decoding and agents run in ``executor``'s threads; Polars, Arrow and NumPy release the GIL.
+    ``frame`` is the block as it will be when it is decoded. Decoding and agents run in ``executor``'s threads; Polars, Arrow and NumPy release the GIL.
     """
 
     def __init__(
         self,
         block: Block,
-        decode: Decode,
+        frame: asyncio.Future[Frame],
         agents: Mapping[str, AgentFunction],
         executor: Executor,
     ) -> None:
         self.block = block
         self._agents = agents
         self._executor = executor
-        self._frame = asyncio.ensure_future(self._call(decode, block))
+        self._frame = frame
         self._writes: dict[str, asyncio.Future[Writes]] = {
             name: asyncio.get_running_loop().create_future() for name in agents
         }
@@ -59,6 +60,9 @@ class Job:
         result = self._writes[agent]
         try:
             writes = await self._call(self._agents[agent], await self.frame())
+        except asyncio.CancelledError:
+            if not self._frame.cancelled():
+                raise  # the agent itself is stopped, not the job dropped
         except Exception as error:
             if not result.done():
                 result.set_exception(error)
@@ -90,7 +94,7 @@ class Job:
                 bad.extend(found)
             failed, results = await self._again(frame)
         writes = sum((r for r in results if isinstance(r, Writes)), NOTHING)
-        return Outcome(writes, tuple(sorted(bad, key=lambda b: b.index)), len(frame))
+        return Outcome(writes, tuple(sorted(bad, key=lambda b: b.index)), len(frame), frame.repeats)
 
     async def _again(self, frame: Frame) -> tuple[list[str], list[Writes | BaseException]]:
         results: list[Writes | BaseException] = await asyncio.gather(

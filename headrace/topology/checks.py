@@ -10,7 +10,7 @@ from typing import Any
 import avro.errors
 import avro.schema
 
-from headrace.topology.model import Topology
+from headrace.topology.model import Topic, Topology
 from headrace.topology.tree import Tree
 
 #: Kafka's default of offset.metadata.max.bytes: a longer commit is refused.
@@ -83,6 +83,26 @@ def _topics(topology: Topology, tree: Tree, schemas: Mapping[str, Mapping[str, A
             )  # fmt: skip
         elif field["type"] != "string":
             tree.problem(at, topic.key, "the key field is not a plain string", "choose another")
+        _dedupe(name, topic, schema, tree)
+
+
+def _dedupe(name: str, topic: Topic, schema: Mapping[str, Any], tree: Tree) -> None:
+    if topic.dedupe is None:
+        return
+    at, key = ("topics", name, "dedupe", "key"), topic.dedupe.key
+    field = _field(schema, key)
+    if field is None:
+        tree.problem(
+            at, key, f"schema {topic.schema_!r} has no such field", f"it has: {_names(schema)}"
+        )
+    elif field["type"] != "string":
+        tree.problem(at, key, "the id field is not a plain string", "choose another")
+    if topic.compacted:
+        tree.problem(
+            ("topics", name, "dedupe"), key,
+            "compaction takes away the records that repeats are known by",
+            "drop dedupe: of a compacted topic only the newest record of a key counts",
+        )  # fmt: skip
 
 
 def _agents(topology: Topology, tree: Tree) -> None:

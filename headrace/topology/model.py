@@ -28,6 +28,17 @@ class Defaults(Model):
     retention_hours: Annotated[int, Field(ge=1)] = 168
 
 
+class Dedupe(Model):
+    """Records whose ``key`` field stood in one of the ``window`` offsets before them are dropped.
+
+    In offsets, not in time: so what is a repeat follows from the log alone, whatever the clocks of
+    producers say, and the memory is known (docs/exactly-once.md has the figures).
+    """
+
+    key: Name
+    window: Annotated[int, Field(ge=1, le=100_000_000)]
+
+
 class Topic(Model):
     """One Kafka topic. ``schema_`` names ``schemas/<schema>.avsc``, ``key`` a field of it."""
 
@@ -38,6 +49,7 @@ class Topic(Model):
     replication: Annotated[int, Field(ge=1, le=10)] | None = None
     retention_hours: Annotated[int, Field(ge=1)] | None = None
     compacted: bool = False
+    dedupe: Dedupe | None = None
 
 
 class DeadLetters(Model):

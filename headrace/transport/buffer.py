@@ -111,22 +111,27 @@ class OutOfStep(Exception):
 class PartitionBuffer:
     """Accumulates records of one partition in offset order and cuts Blocks from the front.
 
-    ``position`` is where the next fetch must start, ``first`` where the next Block will.
+    ``position`` is where the next fetch must start, ``first`` where the next Block will. Blocks
+    before ``begin`` are read only to know the ids in them; a Block ends where it begins.
     """
 
-    def __init__(self, tp: TopicPartition, position: int, cuts: Sequence[Cut] = ()) -> None:
+    def __init__(
+        self,
+        tp: TopicPartition,
+        position: int,
+        cuts: Sequence[Cut] = (),
+        begin: int | None = None,
+    ) -> None:
         self.tp = tp
-        self.rewind(position, cuts)
-
-    def rewind(self, position: int, cuts: Sequence[Cut] = ()) -> None:
-        """Forget what is buffered and start again at ``position``, cutting at ``cuts``."""
+        self.begin = position if begin is None else begin
         self.first = position
         self.position = position
         self.nbytes = 0
         #: When the oldest waiting record was fetched, in seconds of the caller's clock.
         self.since: float | None = None
         self._waiting = EMPTY
-        self._cuts = [cut for cut in cuts if cut.last >= position]
+        marks = {cut.last: cut for cut in (Cut(self.begin - 1), *cuts) if cut.last >= position}
+        self._cuts = [marks[last] for last in sorted(marks)]
 
     @property
     def rows(self) -> int:
@@ -160,8 +165,10 @@ class PartitionBuffer:
 
     def ripe(self, max_rows: int, max_bytes: int, max_delay: float, now: float) -> bool:
         """Whether a Block should be cut now."""
+        if self._cuts and self.position > self._cuts[0].last:
+            return True  # all of it is there
         if self._whole:
-            return self.position > self._cuts[0].last
+            return False
         if self.rows >= max_rows or self.nbytes >= max_bytes:
             return True
         return self.since is not None and now - self.since >= max_delay

@@ -70,6 +70,7 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
                 return
         await runtime.start()
         self._buffers.clear()
+        self._delivery.keep([TopicPartition(*tp) for tp in assignment])
         await self._begin(assignment)
 
     async def _begin(self, tps: Collection[TP]) -> None:
@@ -82,10 +83,14 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
                 position = (await self._thread.earliest_offsets(tp))[tp]
             await self._read_from(tp, position, _cuts(start))
 
-    async def _read_from(self, tp: TP, position: int, cuts: Sequence[Cut]) -> None:
+    async def _read_from(self, tp: TP, begin: int, cuts: Sequence[Cut]) -> None:
+        """Deliver from ``begin``; read from before it what delivery wants to be reminded of."""
+        position = self._delivery.begin(TopicPartition(*tp), begin)
+        if position < begin:
+            position = min(max(position, (await self._thread.earliest_offsets(tp))[tp]), begin)
         await self._thread.seek_to(tp, position)
         self._read_offset[tp] = None
-        self._buffers[tp] = PartitionBuffer(TopicPartition(*tp), position, cuts)
+        self._buffers[tp] = PartitionBuffer(TopicPartition(*tp), position, cuts, begin)
         self._wake.set()
 
     async def _seek(self, partition: TP, offset: int) -> None:
@@ -132,7 +137,11 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         for tp, block in self._ripe():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
-            if self._buffers.get(tp) is None:
+            buffer = self._buffers.get(tp)
+            if buffer is None:
+                continue
+            if block.first < buffer.begin:
+                self._delivery.recall(block)
                 continue
             self._track(tp)
             yield tp, self._message(tp, block, self._delivery.offer(block))
@@ -168,14 +177,15 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def _step_back(self, tp: TP, buffer: PartitionBuffer) -> None:
         earliest = (await self._thread.earliest_offsets(tp))[tp]
-        if earliest > buffer.position:
+        if earliest > max(buffer.position, buffer.begin):
             log.error(
                 "%s: offsets %d to %d are gone from the log before they were read: the topic's "
                 "retention is too short for the backlog",
                 buffer.tp,
-                buffer.position,
+                max(buffer.position, buffer.begin),
                 earliest - 1,
             )
+        if earliest > buffer.position:
             buffer.skip_to(earliest)
         await self._thread.seek_to(tp, buffer.position)
 

@@ -67,6 +67,7 @@ def verify(
             "events_in_the_log": truth.events,
             "bad_records_in_the_log": sum(map(len, truth.bad.values())),
             "tombstones_in_the_log": truth.tombstones,
+            "duplicates_in_the_log": truth.repeats,
         }
     return Report(sections, notes)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as KafkaTP
@@ -63,9 +65,32 @@ def read_log(bootstrap: str, spans: Sequence[tuple[TopicPartition, int, int]]) -
         consumer.close()
 
 
-def count(root: Path, bootstrap: str, spans: Sequence[tuple[TopicPartition, int, int]]) -> Truth:
+class Repeats:
+    """Which records a topic's ``dedupe`` drops: a dictionary of ids, as simple as can be."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._dedupe = {name: topic.dedupe for name, topic in topology.topics.items()}
+        self._at: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
+
+    def has(self, topic: str, partition: int, offset: int, event: Mapping[str, Any]) -> bool:
+        """Whether the id stood in the window before; told every event of a partition in order."""
+        dedupe = self._dedupe[topic]
+        if dedupe is None:
+            return False
+        held, name = self._at[topic, partition], event[dedupe.key]
+        before = held.get(name)
+        held[name] = offset
+        return before is not None and before >= offset - dedupe.window
+
+
+def count(
+    root: Path,
+    bootstrap: str,
+    topology: Topology,
+    spans: Sequence[tuple[TopicPartition, int, int]],
+) -> Truth:
     """Count some partitions."""
-    decoder, truth = Decoder(root), Truth()
+    decoder, truth, repeats = Decoder(root), Truth(), Repeats(topology)
     for message in read_log(bootstrap, spans):
         value = message.value()
         topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -76,6 +101,9 @@ def count(root: Path, bootstrap: str, spans: Sequence[tuple[TopicPartition, int,
             event = decoder.decode(value)
         except Undecodable:
             truth.bad[topic].add((partition, offset))
+            continue
+        if repeats.has(topic, partition, offset, event):
+            truth.repeats += 1
         else:
             truth.add(topic, partition, offset, event)
     return truth
@@ -91,7 +119,8 @@ def recount(
         min(shares, key=lambda share: sum(e - b for _, b, e in share)).append(span)
     total = Truth()
     with ProcessPoolExecutor(len(shares), get_context("spawn")) as pool:
-        for part in pool.map(count, *zip(*((root, bootstrap, s) for s in shares), strict=True)):
+        jobs = [(root, bootstrap, topology, share) for share in shares]
+        for part in pool.map(count, *zip(*jobs, strict=True)):
             total.merge(part)
     return total
 

@@ -62,6 +62,7 @@ class Truth:
         self.events = 0
         self.bad: dict[str, set[tuple[int, int]]] = defaultdict(set)
         self.tombstones = 0
+        self.repeats = 0
 
     # -- one event -----------------------------------------------------------------------------
 
@@ -257,6 +258,7 @@ class Truth:
             self.bad[topic] |= places
         self.events += other.events
         self.tombstones += other.tombstones
+        self.repeats += other.repeats
 
 
 _TOPICS: dict[str, Callable[[Truth, int, int, Event], None]] = {

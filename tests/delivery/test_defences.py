@@ -16,6 +16,7 @@ from tests.delivery.world import (
     Defences,
     Request,
     World,
+    due,
     restore,
     snapshot,
 )
@@ -80,6 +81,14 @@ def a_table_is_restored_from_an_older_backup(world: World) -> None:
     restore(table, before)
 
 
+def a_worker_dies_between_a_record_and_its_repeat(world: World) -> None:
+    world.log = 4
+    world.join()
+    world.drain()
+    world.workers[-1].crash()
+    world.log = 5  # the fifth is the third again
+
+
 def _begin(world: World) -> None:
     assert world.owner is not None
     while world.owner.buffer is None:
@@ -99,11 +108,13 @@ def wrong(world: World) -> dict[str, list[int]]:
     """Offsets that are missing or there more than once, by store."""
     found = {}
     for name, takes in TABLES.items():
-        due = [o for o in range(world.log) if takes(o)]
+        expected = [o for o in range(world.log) if takes(o) and due(o)]
         for part in ("rows", "view"):
             held = getattr(world.tables[name], part)
-            found[f"{name}.{part}"] = [o for o in due if held.count(o) != 1]
-    found["keys"] = [o for o in range(world.log) if world.keys.counts.get(o) != 1]
+            found[f"{name}.{part}"] = [
+                o for o in range(world.log) if held.count(o) != (o in expected)
+            ]
+    found["keys"] = [o for o in range(world.log) if world.keys.counts.get(o, 0) != due(o)]
     return {where: offsets for where, offsets in found.items() if offsets}
 
 
@@ -113,20 +124,20 @@ def wrong(world: World) -> dict[str, list[int]]:
         (
             "token",
             an_insert_is_applied_and_its_answer_lost,
-            {"out.rows": [0, 1, 2, 3, 4], "out.view": [0, 1, 2, 3, 4]},
+            {"out.rows": [0, 1, 2, 3], "out.view": [0, 1, 2, 3]},
         ),
-        ("fence", a_chunk_is_applied_and_its_answer_lost, {"keys": [0, 2, 4]}),
+        ("fence", a_chunk_is_applied_and_its_answer_lost, {"keys": [0, 2]}),
         (
             "intent",
             a_worker_dies_after_an_insert_and_the_next_cuts_otherwise,
-            {"out.rows": [0, 1, 2, 3, 4, 5, 6], "out.view": [0, 1, 2, 3, 4, 5, 6]},
+            {"out.rows": [0, 1, 2, 3, 5, 6], "out.view": [0, 1, 2, 3, 5, 6]},
         ),
         (
             "lease",
             a_zombie_wakes_when_its_token_is_forgotten,
             {
-                "out.rows": [0, 1, 2, 3, 4],
-                "out.view": [0, 1, 2, 3, 4],
+                "out.rows": [0, 1, 2, 3],
+                "out.view": [0, 1, 2, 3],
                 "some.rows": [0, 3],
                 "some.view": [0, 3],
             },
@@ -134,7 +145,12 @@ def wrong(world: World) -> dict[str, list[int]]:
         (
             "marks",
             a_table_is_restored_from_an_older_backup,
-            {"out.rows": [*range(10, 20)], "out.view": [*range(10, 20)]},
+            {name: [o for o in range(10, 20) if due(o)] for name in ("out.rows", "out.view")},
+        ),
+        (
+            "memory",
+            a_worker_dies_between_a_record_and_its_repeat,
+            {"out.rows": [4], "out.view": [4], "keys": [4]},
         ),
     ],
 )

@@ -112,6 +112,7 @@ class Pipeline:
         partitions: int = 1,
         topic_config: Mapping[str, str] | None = None,
         agent: str = "tests.integration.harness:echo",
+        dedupe: int | None = None,
         **delivery: object,
     ) -> None:
         self.kafka = kafka
@@ -122,7 +123,13 @@ class Pipeline:
                 "version": 1,
                 "name": f"g-{uuid.uuid4().hex[:8]}",
                 "defaults": {"partitions": partitions},
-                "topics": {self.topic: {"schema": "any", "key": "k"}},
+                "topics": {
+                    self.topic: {
+                        "schema": "any",
+                        "key": "k",
+                        "dedupe": dedupe and {"key": "value", "window": dedupe},
+                    }
+                },
                 "agents": {
                     "echo": {
                         "function": agent,

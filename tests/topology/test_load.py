@@ -86,6 +86,28 @@ def test_each_rule(root, old, new, path, wrong, fix):
     assert str(found).startswith(f"topology.yaml:{found.line}:{found.column}: {path}: ")
 
 
+@pytest.mark.parametrize(
+    ("declared", "path", "wrong"),
+    [
+        ("dedupe: {key: event, window: 10}", "dedupe.key", "no such field"),
+        ("dedupe: {key: value, window: 10}", "dedupe.key", "not a plain string"),
+        ("dedupe: {key: event_id, window: 0}", "dedupe.window", "not valid"),
+        ("dedupe: {key: event_id, window: 10}, compacted: true", "dedupe", "compaction takes away"),
+    ],
+)
+def test_dedupe(root, declared, path, wrong):
+    schema = root / "schemas/flags.avsc"
+    text = schema.read_text().replace(
+        '"fields": [', '"fields": [{"name": "value", "type": "long"},'
+    )
+    schema.write_text(text)
+    old = "{schema: flags, key: user_id,"
+    problems = broken(root, old, f"{old} {declared},")
+    assert [(p.path, wrong in p.wrong) for p in problems] == [
+        (f'topics."platform.flags".{path}', True)
+    ]
+
+
 def test_missing_and_duplicate_keys(root):
     problems = broken(root, "version: 1\n", "")
     assert [(p.path, p.wrong) for p in problems] == [("version", "missing")]
