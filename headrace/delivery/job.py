@@ -33,7 +33,8 @@ class Outcome:
 class Job:
     """A Block with the work on it. Faust hands the same Job to each agent's stream.
 
-    ``frame`` is the block as it will be when it is decoded. Decoding and agents run in ``executor``'s threads; Polars, Arrow and NumPy release the GIL.
+    ``frame`` is the block as it will be when it is decoded. Agents run in ``executor``'s threads;
+    Polars, Arrow and NumPy release the GIL.
     """
 
     def __init__(

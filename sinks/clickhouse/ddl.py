@@ -11,6 +11,9 @@ from typing import Any
 from headrace.topology.model import ClickHouse, Topology, View
 from sinks.clickhouse.types import column_type
 
+REPLICATED = "replicated_deduplication_window"
+REPLICATED_SECONDS = "replicated_deduplication_window_seconds"
+WEEK_S = 604_800
 POSITION = {
     "_partition": ("Int32", "Partition that the row's record came from."),
     "_offset": ("Int64", "Offset of the row's record in its partition."),
@@ -27,36 +30,60 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """How many INSERTs a table is to remember: the setting's name and value."""
+
+    setting: str
+    inserts: int
+
+    def __str__(self) -> str:
+        """As it stands in SETTINGS. Replicated tables forget after an hour unless told else."""
+        seconds = f", {REPLICATED_SECONDS} = {WEEK_S}" if self.setting == REPLICATED else ""
+        return f"{self.setting} = {self.inserts}{seconds}"
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement, the object it makes, and the columns that object is to have."""
+    """One statement, the object it makes, and the columns and window that object is to have."""
 
     number: int
     object: str
     sql: str
     columns: tuple[Column, ...] = ()
+    window: Window | None = None
 
 
 def statements(topology: Topology, root: Path) -> list[Statement]:
     """Database, raw tables, view targets, views: in an order in which they can be made."""
     config = topology.clickhouse
-    made: list[tuple[str, str, tuple[Column, ...]]] = [
-        ("database", f"CREATE DATABASE IF NOT EXISTS {config.database}", ())
+    window = deduplication_window(topology)
+    made: list[tuple[str, str, tuple[Column, ...], Window | None]] = [
+        ("database", f"CREATE DATABASE IF NOT EXISTS {config.database}", (), None)
     ]
     for name, table in config.tables.items():
         columns = table_columns(topology, root, name)
         sql = _create(
-            config, name, "MergeTree", columns, table.order_by, table.partition_by, table.ttl
-        )
-        made.append((name, sql, columns))
+            config, name, "MergeTree", columns, table.order_by, table.partition_by,
+            table.ttl, window,
+        )  # fmt: skip
+        made.append((name, sql, columns, window))
     for name, view in config.views.items():
         columns = tuple(Column(column, kind) for column, kind in view.columns.items())
         sql = _create(
             config, name, "AggregatingMergeTree", columns, view.order_by, view.partition_by,
-            view.ttl, view.doc,
+            view.ttl, window, view.doc,
         )  # fmt: skip
-        made.append((name, sql, columns))
+        made.append((name, sql, columns, window))
         made.extend(_feeds(config, name, view))
     return [Statement(i, *parts) for i, parts in enumerate(made, 1)]
+
+
+def deduplication_window(topology: Topology) -> Window | None:
+    """What tables and view targets have to remember; nothing for at least once."""
+    if topology.delivery.guarantee == "at_least_once":
+        return None
+    setting = REPLICATED if topology.clickhouse.engine == "replicated" else f"non_{REPLICATED}"
+    return Window(setting, topology.clickhouse.deduplication_window)
 
 
 def table_columns(topology: Topology, root: Path, table: str) -> tuple[Column, ...]:
@@ -92,39 +119,38 @@ def _create(
     order_by: Sequence[str],
     partition_by: str | None,
     ttl: str | None,
+    window: Window | None,
     comment: str = "",
 ) -> str:
-    engine, window = _engine(config, family)
     lines = [
         f"CREATE TABLE IF NOT EXISTS {config.database}.`{name}` (",
         ",\n".join(f"  {define(column)}" for column in columns),
-        f") ENGINE = {engine}",
+        f") ENGINE = {_engine(config, family)}",
     ]
     if partition_by:
         lines.append(f"PARTITION BY {partition_by}")
     lines.append(f"ORDER BY ({', '.join(f'`{c}`' for c in order_by)})")
     if ttl:
         lines.append(f"TTL {ttl}")
-    lines.append(f"SETTINGS {window} = {config.deduplication_window}")
+    if window:
+        lines.append(f"SETTINGS {window}")
     if comment:
         lines.append(f"COMMENT {text(comment)}")
     return "\n".join(lines)
 
 
-def _engine(config: ClickHouse, family: str) -> tuple[str, str]:
+def _engine(config: ClickHouse, family: str) -> str:
     if config.engine == "replicated":
         path = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
-        return f"Replicated{family}({path})", "replicated_deduplication_window"
-    return family, "non_replicated_deduplication_window"
+        return f"Replicated{family}({path})"
+    return family
 
 
-def _feeds(
-    config: ClickHouse, name: str, view: View
-) -> Iterator[tuple[str, str, tuple[Column, ...]]]:
+def _feeds(config: ClickHouse, name: str, view: View) -> Iterator[tuple[str, str, tuple[()], None]]:
     for source, select in view.from_.items():
         feed = f"{name}__from_{source}"
         sql = (
             f"CREATE MATERIALIZED VIEW IF NOT EXISTS {config.database}.`{feed}` "
             f"TO {config.database}.`{name}` AS\n{select.strip()}"
         )
-        yield feed, sql, ()
+        yield feed, sql, (), None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from headrace.errors import ConfigError
 from headrace.topology.model import Topology
-from sinks.clickhouse.ddl import Column, define, statements
+from sinks.clickhouse.ddl import Column, Window, define, statements
 from sinks.clickhouse.errors import classify
 
 
@@ -39,6 +40,7 @@ class Migration:
     def changes(self) -> list[Change]:
         """What is missing, in order, and what conflicts."""
         held = self._held()
+        engines = self._engines()
         changes = []
         for statement in self._statements:
             if statement.object == "database":
@@ -48,6 +50,7 @@ class Migration:
                 changes.append(Change(statement.object, "create", statement.sql))
             else:
                 changes += self._columns(statement.object, statement.columns, held)
+                changes += self._window(statement.object, statement.window, engines)
         return changes
 
     def _columns(
@@ -67,24 +70,47 @@ class Migration:
                 changes.append(Change(name, what, None))
         return changes
 
+    def _window(self, name: str, window: Window | None, engines: dict[str, str]) -> list[Change]:
+        """Without its window a table takes repeated blocks twice, whatever the token.
+
+        One that is not needed (any more) is left: at-least-once inserts pass it by.
+        """
+        if window is None:
+            return []
+        found = re.search(rf"\b{window.setting} = (\d+)", engines[name])
+        if found and int(found[1]) == window.inserts:
+            return []
+        sql = (
+            f"ALTER TABLE {self._database}.`{name}` "
+            f"MODIFY SETTING {window.setting} = {window.inserts}"
+        )
+        had = found[1] if found else "none"
+        return [Change(name, f"remember {window.inserts} inserts (now: {had})", sql)]
+
     def _held(self) -> dict[str, dict[str, str]] | None:
         """Columns by object of the database; None when there is no such database."""
-        try:
-            if not self._client.query(
-                "SELECT 1 FROM system.databases WHERE name = {d:String}",
-                parameters={"d": self._database},
-            ).result_rows:
-                return None
-            rows = self._client.query(
-                "SELECT table, name, type FROM system.columns WHERE database = {d:String}",
-                parameters={"d": self._database},
-            ).result_rows
-        except ClickHouseError as error:
-            raise classify(error, "clickhouse: system tables") from error
+        if not self._ask("SELECT 1 FROM system.databases WHERE name = {d:String}"):
+            return None
         held: dict[str, dict[str, str]] = {}
-        for table, name, kind in rows:
+        for table, name, kind in self._ask(
+            "SELECT table, name, type FROM system.columns WHERE database = {d:String}"
+        ):
             held.setdefault(table, {})[name] = kind
         return held
+
+    def _engines(self) -> dict[str, str]:
+        """Engines with their settings by object of the database."""
+        return dict(
+            self._ask("SELECT name, engine_full FROM system.tables WHERE database = {d:String}")
+        )
+
+    def _ask(self, select: str) -> Sequence[Any]:
+        """Rows of a system table; ``{d:String}`` is the database."""
+        try:
+            answer = self._client.query(select, parameters={"d": self._database})
+        except ClickHouseError as error:
+            raise classify(error, "clickhouse: system tables") from error
+        return list(answer.result_rows)
 
     def apply(self) -> list[Change]:
         """Make all changes; raises ConfigError, having made none, when there is a conflict."""

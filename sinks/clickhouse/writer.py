@@ -1,61 +1,26 @@
-"""The ClickHouse sinks: a table takes one deduplicated INSERT a block."""
+"""The ClickHouse sinks: a table takes one INSERT a block, deduplicated for exactly once."""
 
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import aiohttp
 import clickhouse_connect
 import polars as pl
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from headrace.block import TopicPartition
-from headrace.errors import Terminal
+from headrace.errors import HeadraceError, Terminal
 from headrace.frame import OFFSET
 from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
-from sinks.clickhouse.errors import classify
+from sinks.clickhouse.culprits import Refused, explain
+from sinks.clickhouse.errors import FAILURES, classify, code_of
+from sinks.clickhouse.insert import FORMAT, arrow_stream, insert_settings, token
 
-#: One INSERT must become one block, whatever its size: deduplication is by block. The limits only
-#: have to be larger than any block can be.
-ONE_BLOCK = 1 << 40
-#: What a request may fail with, besides bugs.
-FAILURES = (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError)
 CONNECT_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 60
-
-
-def token(pipeline: str, table: str, block: BlockRange) -> str:
-    """The deduplication token: names the rows, so that repeating them is a no-op."""
-    where = f"{block.topic}/{block.partition}/{block.first}-{block.last}"
-    return f"{pipeline}/{table}/{where}"
-
-
-def insert_settings(deduplication_token: str) -> dict[str, Any]:
-    """Settings under which an INSERT is one block that table and views take at most once."""
-    return {
-        "insert_deduplicate": 1,
-        "insert_deduplication_token": deduplication_token,
-        "deduplicate_blocks_in_dependent_materialized_views": 1,
-        "min_insert_block_size_rows": ONE_BLOCK,
-        "min_insert_block_size_bytes": ONE_BLOCK,
-        "max_insert_block_size": ONE_BLOCK,
-        "max_insert_threads": 1,
-        "async_insert": 0,
-        "input_format_parallel_parsing": 0,
-        "max_partitions_per_insert_block": 0,
-    }
-
-
-def arrow_stream(frame: pl.DataFrame) -> bytes:
-    """A frame as an Arrow IPC stream of one record batch."""
-    buffer = io.BytesIO()
-    frame.rechunk().write_ipc_stream(buffer, compat_level=pl.CompatLevel.oldest())
-    return buffer.getvalue()
 
 
 class Connection:
@@ -90,6 +55,7 @@ class TableSink:
     """Implements ``headrace.sink.Sink`` for one table and the views it feeds.
 
     A repeated block is dropped by its token, in the table and in every view's target by itself.
+    Under ``guarantee: at_least_once`` there is no token, and a repeated block is there again.
     The watermark (the highest ``_offset`` by partition) can't see the views, so it only serves to
     find a table that lost its tail, and where commits are gone.
     """
@@ -101,7 +67,9 @@ class TableSink:
         self._pipeline = topology.name
         self._topic = topology.clickhouse.tables[table].topic
         self._table = table
-        self._qualified = f"{topology.clickhouse.database}.`{table}`"
+        self._database = topology.clickhouse.database
+        self._qualified = f"{self._database}.`{table}`"
+        self._exactly_once = topology.delivery.guarantee == "exactly_once"
         self._connection = connection
 
     def takes(self, topic: str) -> bool:
@@ -125,17 +93,31 @@ class TableSink:
             raise Terminal(f"{what}: the agent's rows lack {OFFSET!r} (have: {frame.columns})")
         data = await asyncio.to_thread(arrow_stream, frame)
         try:
-            client = await self._connection.client()
-            await client.raw_insert(
-                self._qualified,
-                column_names=frame.columns,
-                insert_block=data,
-                fmt="ArrowStream",
-                settings=insert_settings(token(self._pipeline, self._table, block)),
-            )
+            await self._insert(block, frame.columns, data)
         except FAILURES as error:
-            raise classify(error, what) from error
+            raise await self._refusal(error, what, block, frame) from error
         return int(frame[OFFSET].max())  # type: ignore[arg-type]
+
+    async def _insert(self, block: BlockRange, columns: Sequence[str], data: bytes) -> None:
+        client = await self._connection.client()
+        named = token(self._pipeline, self._table, block) if self._exactly_once else None
+        await client.raw_insert(
+            self._qualified,
+            column_names=columns,
+            insert_block=data,
+            fmt=FORMAT,
+            settings=insert_settings(named, client.server_settings),
+        )
+
+    async def _refusal(
+        self, error: Exception, what: str, block: BlockRange, frame: pl.DataFrame
+    ) -> HeadraceError:
+        """The error to raise; one that can't pass says which records it is about."""
+        found = classify(error, what)
+        if not isinstance(found, Terminal):
+            return found
+        refused = Refused(self._database, self._table, block, frame, code_of(error))
+        return classify(error, f"{what}: {await explain(self._connection.client, refused)}")
 
     async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
         """See ``Sink``. Scans two columns; docs/decisions/0005 says why no index helps."""

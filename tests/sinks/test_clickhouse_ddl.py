@@ -6,16 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from headrace import topology
-from headrace.errors import ConfigError, Terminal, Transient
+from headrace.errors import ConfigError
+from headrace.topology.model import Topology
 from sinks.clickhouse.ddl import statements, table_columns, text
-from sinks.clickhouse.errors import classify
+from sinks.clickhouse.insert import insert_settings
 from sinks.clickhouse.types import column_type
 from tests.sinks.place import declare
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def at_least_once(declared: Topology) -> Topology:
+    delivery = declared.delivery.model_copy(update={"guarantee": "at_least_once"})
+    return declared.model_copy(update={"delivery": delivery})
 
 
 def logical(kind: str, name: str, **props: Any) -> dict[str, Any]:
@@ -94,6 +99,8 @@ def test_every_table_and_target_has_a_deduplication_window(tmp_path: Path):
         for sql in creates:
             assert f"SETTINGS {setting} = 123" in sql
             assert ("Replicated" in sql) == (engine == "replicated")
+            by_time = "replicated_deduplication_window_seconds = 604800"  # else an hour
+            assert (by_time in sql) == (engine == "replicated")
 
 
 def test_statements_are_in_an_order_in_which_they_can_be_made(tmp_path: Path):
@@ -106,24 +113,48 @@ def test_literals_are_quoted():
     assert text("it's a \\") == "'it\\'s a \\\\'"
 
 
-@pytest.mark.parametrize(
-    ("error", "policy"),
-    [
-        (DatabaseError("HTTP driver received HTTP status 503: Code: 252. DB::Exception: Too many "
-                       "parts (3000). (TOO_MANY_PARTS)"), Transient),
-        (DatabaseError("Code: 241. DB::Exception: (total) memory limit exceeded"), Transient),
-        (DatabaseError("Code: 242. DB::Exception: Table is in readonly mode"), Transient),
-        (DatabaseError("Code: 16. DB::Exception: No such column x in table"), Terminal),
-        (DatabaseError("Code: 60. DB::Exception: Table d.t does not exist"), Terminal),
-        (DatabaseError("Code: 516. DB::Exception: Authentication failed"), Terminal),
-        (OperationalError("Error Connection refused executing HTTP request attempt 1"), Transient),
-        (TimeoutError(), Transient),
-        (ConnectionResetError("reset"), Transient),
-        (DatabaseError("HTTP driver received HTTP status 502, server response: Bad Gateway"),
-         Transient),
-    ],
-)  # fmt: skip
-def test_errors_carry_a_policy(error: Exception, policy: type[Exception]):
-    found = classify(error, "table 'events'")
-    assert type(found) is policy
-    assert "table 'events'" in str(found)
+@pytest.mark.parametrize("engine", ["plain", "replicated"])
+def test_at_least_once_remembers_nothing(tmp_path: Path, engine: str):
+    declared = at_least_once(declare(tmp_path, engine=engine))
+    creates = [s for s in statements(declared, tmp_path) if s.sql.startswith("CREATE TABLE")]
+    assert [s.window for s in creates] == [None, None]
+    for statement in creates:
+        assert "SETTINGS" not in statement.sql
+        assert "window" not in statement.sql
+
+
+ONE_BLOCK = {
+    "min_insert_block_size_rows",
+    "min_insert_block_size_bytes",
+    "max_insert_block_size",
+}
+
+
+@pytest.mark.parametrize("known", [(), ("deduplicate_insert",)])
+@pytest.mark.parametrize("named", ["shop/orders/events/2/3-9", None])
+def test_an_insert_is_one_block_under_both_guarantees(named: str | None, known: tuple[str, ...]):
+    settings = insert_settings(named, known)
+    assert all(settings[name] > 1 << 36 for name in ONE_BLOCK)
+    assert settings["max_insert_threads"] == 1
+    assert settings["async_insert"] == 0
+
+
+def test_exactly_once_names_the_insert_and_the_views_take_part():
+    settings = insert_settings("shop/orders/events/2/3-9", {"deduplicate_insert": ...})
+    assert settings["insert_deduplicate"] == 1
+    assert settings["insert_deduplication_token"] == "shop/orders/events/2/3-9"
+    assert settings["deduplicate_blocks_in_dependent_materialized_views"] == 1
+    assert settings["deduplicate_insert"] == "enable"
+
+
+def test_at_least_once_asks_for_no_deduplication():
+    settings = insert_settings(None, {"deduplicate_insert": ...})
+    assert {k: v for k, v in settings.items() if "dedup" in k} == {
+        "insert_deduplicate": 0,
+        "deduplicate_insert": "disable",
+    }
+
+
+def test_a_server_is_not_sent_a_setting_that_it_does_not_know():
+    assert "deduplicate_insert" not in insert_settings(None, ())
+    assert "deduplicate_insert" not in insert_settings("token", ())

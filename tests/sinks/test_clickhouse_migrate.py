@@ -14,9 +14,12 @@ from headrace import topology
 from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError, Terminal, Transient
 from headrace.topology.model import Topology
+from headrace.writes import Writes
 from sinks.clickhouse.ddl import statements
 from sinks.clickhouse.migrate import Migration
-from tests.sinks.place import SCHEMA, VIEW, declare
+from sinks.clickhouse.writer import Connection, TableSink
+from tests.sinks.place import SCHEMA, VIEW, declare, rows, span
+from tests.sinks.test_clickhouse_ddl import at_least_once
 from tests.stack.nobody import nobody_listens
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +93,36 @@ def test_a_new_field_becomes_a_column(stack: Endpoints, client: Any, tmp_path: P
     assert apply(stack, tmp_path, later) == [("events", "add column note")]
     found = client.query(f"DESCRIBE TABLE {database}.events").result_rows
     assert ("note", "Nullable(String)", "New.") in [(r[0], r[1], r[4]) for r in found]
+
+
+async def test_a_stronger_guarantee_gives_tables_and_targets_their_windows(
+    stack: Endpoints, client: Any, tmp_path: Path
+):
+    """Without them a token would be for nothing, and nobody would see it."""
+    strict = declare(tmp_path)
+    database = strict.clickhouse.database
+    apply(stack, tmp_path, at_least_once(strict))
+    assert apply(stack, tmp_path, strict) == [
+        ("events", "remember 10000 inserts (now: none)"),
+        ("by_user", "remember 10000 inserts (now: none)"),
+    ]
+    sink = TableSink(strict, "events", Connection(stack.clickhouse))
+    for _ in range(2):
+        await sink.apply(span(0, 9), Writes((rows(span(0, 9)),)))
+    await sink.close()
+    assert client.query(f"SELECT count() FROM {database}.events").result_rows == [(10,)]
+    assert client.query(f"SELECT sum(events) FROM {database}.by_user").result_rows == [(10,)]
+    assert apply(stack, tmp_path, at_least_once(strict)) == []
+
+
+def test_another_window_is_a_change(stack: Endpoints, tmp_path: Path):
+    declared = declare(tmp_path)
+    apply(stack, tmp_path, declared)
+    config = declared.clickhouse.model_copy(update={"deduplication_window": 123})
+    assert apply(stack, tmp_path, declared.model_copy(update={"clickhouse": config})) == [
+        ("events", "remember 123 inserts (now: 10000)"),
+        ("by_user", "remember 123 inserts (now: 10000)"),
+    ]
 
 
 def test_a_changed_type_is_a_conflict_and_nothing_is_changed(stack: Endpoints, tmp_path: Path):

@@ -18,9 +18,11 @@ from headrace.errors import Terminal
 from headrace.sink import Mark
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
+from sinks.clickhouse.insert import arrow_stream, token
 from sinks.clickhouse.migrate import Migration
-from sinks.clickhouse.writer import Connection, TableSink, arrow_stream, rows_of, token
+from sinks.clickhouse.writer import Connection, TableSink, rows_of
 from tests.sinks.place import DAY_MS, TOPIC, declare, rows, span
+from tests.sinks.test_clickhouse_ddl import at_least_once
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,6 +83,30 @@ async def test_a_repeated_block_that_spans_months_counts_once(sink: TableSink, a
     assert ask("SELECT uniqExact(toYYYYMM(at)) FROM $.events") == [(14,)]
     assert ask(TOTALS)[0][:2] == (400, 400)
     assert ask(VIEWED)[0][0] == 400
+
+
+@pytest.mark.parametrize("windows", [False, True], ids=["own tables", "exactly-once tables"])
+async def test_at_least_once_a_repeated_block_is_there_again(
+    stack: Endpoints, tmp_path: Path, windows: bool
+):
+    """In the table and in the view; also in tables that remember inserts for exactly once."""
+    strict = declare(tmp_path)
+    loose = at_least_once(strict)
+    prepare(stack, tmp_path, strict if windows else loose)
+    client = clickhouse_connect.get_client(dsn=stack.clickhouse)
+    writes = Writes((rows(span(0, 99)),))
+    for declared, times in ((loose, 3), (strict, 2)):
+        sink = TableSink(declared, "events", Connection(stack.clickhouse))
+        for _ in range(times):
+            await sink.apply(span(0, 99), writes)
+        await sink.close()
+    # Three times loosely; then twice under a token, which only a table with a window heeds.
+    expected = 100 * (3 + (1 if windows else 2))
+    database = strict.clickhouse.database
+    counted = f"SELECT count() FROM {database}.events"
+    assert client.query(counted).result_rows == [(expected,)]
+    viewed = f"SELECT sum(events) FROM {database}.by_user"
+    assert client.query(viewed).result_rows == [(expected,)]
 
 
 async def test_equal_rows_in_other_blocks_all_count(sink: TableSink, ask: Any):
