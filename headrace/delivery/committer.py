@@ -25,7 +25,8 @@ class Committer:
 
     async def commit(self, tp: TopicPartition, position: Position) -> None:
         """Commit and return once the broker accepted; raises Fenced or Transient."""
-        if tp in self._waiting:
+        waiting = self._waiting.get(tp)
+        if waiting is not None and not waiting[1].cancelled():
             raise RuntimeError(f"{tp}: a commit is already waiting")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[tp] = (position, done)

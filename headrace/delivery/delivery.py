@@ -17,6 +17,7 @@ from headrace.delivery.committer import Committer
 from headrace.delivery.duplicates import Duplicates
 from headrace.delivery.job import Decode, Job
 from headrace.delivery.log import DeadLetters, Offsets
+from headrace.delivery.pace import Pace
 from headrace.delivery.partition import PartitionDelivery
 from headrace.delivery.retry import retry
 from headrace.delivery.start import Plan, Start, plan
@@ -59,6 +60,7 @@ class Delivery:
         self._duplicates = Duplicates(
             parts.topology, parts.id_decoders, parts.executor, parts.on_room
         )
+        self._pace = Pace(parts.topology.delivery)
         self._recalls: set[asyncio.Future[None]] = set()
         config = parts.topology.delivery
         self._exactly_once = config.guarantee == "exactly_once"
@@ -132,6 +134,11 @@ class Delivery:
     def keep(self, tps: Collection[TopicPartition]) -> None:
         """These are all that is assigned: what is remembered of others may go."""
         self._duplicates.keep(tps)
+        self._pace.keep(set(tps))
+
+    def delay_s(self) -> float:
+        """How long the oldest record of a block may wait at present, in seconds."""
+        return self._pace.delay_s(self._parts.clock.monotonic())
 
     def recall(self, block: Block) -> None:
         """Take notice of a block that was delivered before, so that its repeats are known."""
@@ -154,6 +161,7 @@ class Delivery:
             {name: parts.agents[name] for name in names},
             parts.executor,
         )
+        self._pace.offered(block.tp, parts.clock.monotonic())
         self._partitions[block.tp].offer(job)
         return job
 
@@ -174,6 +182,7 @@ class Delivery:
             lease_s=parts.lease_s,
             room=parts.topology.delivery.in_flight_blocks,
             on_room=parts.on_room,
+            on_written=self._pace.written,
             on_fatal=parts.on_fatal,
             on_behind=parts.on_behind,
         )

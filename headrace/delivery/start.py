@@ -38,6 +38,8 @@ def plan(committed: Position | None, marks: Mapping[str, Mark]) -> Plan:
     """Decide from the commit and from what each sink (by name) says of itself.
 
     - A sink that says less than the commit recorded of it lost its tail: it alone is caught up.
+    - A sink that says more than the commit leaves possible shows that the commit is stale (a late
+      one overwrote a newer one, or the group's log lost its end): what it holds counts.
     - A sink of which the commit records nothing (a new one, or an operator's reset of the offsets)
       is passed over for what it holds, and otherwise starts where the group stands.
     - Without a commit (expired, deleted) what the sinks say is all there is.
@@ -74,6 +76,9 @@ def _applied(committed: Position, recorded: Reached | None, held: int) -> int:
         return done if in_doubt else max(done, held)
     if held < recorded.held:
         return min(held, done) if recorded.applied is None else held
+    possible = (done, committed.last, recorded.applied, recorded.doubt)
+    if held > max(offset for offset in possible if offset is not None):
+        return held
     return done if recorded.applied is None else max(done, recorded.applied)
 
 

@@ -26,6 +26,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _agents(topology, tree)
     _writers(topology, tree)
     _tables(topology, tree, schemas)
+    _delays(topology, tree)
     _marks(topology, tree)
     _views(topology, tree)
     _partitions(topology, tree)
@@ -161,6 +162,15 @@ def _tables(topology: Topology, tree: Tree, schemas: Mapping[str, Mapping[str, A
                     (*at, "order_by", i), column, f"schema {topic.schema_!r} has no such field",
                     f"it has: {_names(schema)}",
                 )  # fmt: skip
+
+
+def _delays(topology: Topology, tree: Tree) -> None:
+    least, most = topology.delivery.min_delay_ms, topology.delivery.max_delay_ms
+    if least > most:
+        tree.problem(
+            ("delivery", "min_delay_ms"), least, f"more than max_delay_ms ({most})",
+            f"at most {most}",
+        )  # fmt: skip
 
 
 def _marks(topology: Topology, tree: Tree) -> None:

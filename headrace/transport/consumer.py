@@ -203,8 +203,7 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         return {tp: n for tp, n in wants.items() if n}
 
     def _ripe(self) -> Iterable[tuple[TP, Block]]:
-        config, delay = self._config, self._config.max_delay_ms / 1000
-        now = self._now()
+        config, delay, now = self._config, self._delivery.delay_s(), self._now()
         for tp, buffer in list(self._buffers.items()):
             while (
                 self._delivery.room(buffer.tp) > 0
@@ -215,7 +214,7 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
 
     def _until_ripe(self) -> float:
         """Seconds until a partition that has room becomes ripe; at most FETCH_WAIT_S."""
-        delay, now = self._config.max_delay_ms / 1000, self._now()
+        delay, now = self._delivery.delay_s(), self._now()
         waiting = [
             buffer.since + delay - now
             for buffer in self._buffers.values()

@@ -78,6 +78,13 @@ class Protocol(RuleBasedStateMachine):
         self._step(at, "refuse")
 
     @rule(at=INDEX)
+    def give_up(self, at: int) -> None:
+        """Not of commits: what keeps those from arriving late is in ``transport.thread``."""
+        mine = [r for r in self._open() if not r.arrived and not r.what.startswith("commit")]
+        if mine:
+            self.world.give_up(mine[at % len(mine)])
+
+    @rule(at=INDEX)
     def server_dies_between_table_and_view(self, at: int) -> None:
         inserts = [r for r in self._open() if r.what.startswith("insert") and not r.arrived]
         if inserts:

@@ -65,6 +65,14 @@ def at(offset: int, last: int | None = None, ch: Reached | None = None, re: Reac
             at(10), Mark(9), Mark(3, begun=6), Start(4, (9,), (6,)), (9, 3),
             id="redis lost its tail in the middle of a block",
         ),
+        pytest.param(
+            at(10, 19), Mark(29), Mark(24, begun=34), Start(10, (24, 29), (19, 34)), (29, 24),
+            id="the commit is older than what the sinks hold: a late one overwrote a newer one",
+        ),
+        pytest.param(
+            at(10), Mark(9), Mark(14), Start(10, (14,)), (9, 14),
+            id="the commit is older than what redis holds",
+        ),
         pytest.param(None, Mark(6), Mark(3), Start(4, (6,)), (6, 3), id="commits expired"),
         pytest.param(None, Mark(-1), Mark(3), Start(0, (3,)), (-1, 3), id="expired, no rows"),
         pytest.param(

@@ -188,6 +188,11 @@ class World:
         self.workers: list[Worker] = []
         self.owner: Worker | None = None
 
+    def give_up(self, request: Request) -> None:
+        """The sender waits no longer, but the request may still arrive, after later ones."""
+        request.lose()
+        self.settle()
+
     def settle(self) -> None:
         """Let every worker do what it can without another answer."""
 
