@@ -17,7 +17,7 @@ from headrace.delivery.committer import Committer
 from headrace.delivery.duplicates import Duplicates
 from headrace.delivery.job import Decode, Job
 from headrace.delivery.log import DeadLetters, Offsets
-from headrace.delivery.pace import Pace
+from headrace.delivery.pace import Pace, Turn
 from headrace.delivery.partition import PartitionDelivery
 from headrace.delivery.retry import retry
 from headrace.delivery.start import Plan, Start, plan
@@ -60,7 +60,8 @@ class Delivery:
         self._duplicates = Duplicates(
             parts.topology, parts.id_decoders, parts.executor, parts.on_room
         )
-        self._pace = Pace(parts.topology.delivery)
+        #: Whose turn it is: see ``offer``.
+        self.pace = Pace(parts.topology.delivery, parts.clock)
         self._recalls: set[asyncio.Future[None]] = set()
         config = parts.topology.delivery
         self._exactly_once = config.guarantee == "exactly_once"
@@ -134,11 +135,6 @@ class Delivery:
     def keep(self, tps: Collection[TopicPartition]) -> None:
         """These are all that is assigned: what is remembered of others may go."""
         self._duplicates.keep(tps)
-        self._pace.keep(set(tps))
-
-    def delay_s(self) -> float:
-        """How long the oldest record of a block may wait at present, in seconds."""
-        return self._pace.delay_s(self._parts.clock.monotonic())
 
     def recall(self, block: Block) -> None:
         """Take notice of a block that was delivered before, so that its repeats are known."""
@@ -151,8 +147,11 @@ class Delivery:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._parts.on_fatal(error if isinstance(error, Exception) else RuntimeError(error))
 
-    def offer(self, block: Block) -> Job:
-        """Start work on a block; its agents must then be run on the Job."""
+    def offer(self, block: Block, turn: Turn | None = None) -> Job:
+        """Start work on a block; its agents must then be run on the Job.
+
+        ``turn`` is the one that the block was cut for, if it had to wait for one.
+        """
         parts = self._parts
         names = parts.topology.agents_of(block.topic)
         job = Job(
@@ -160,8 +159,8 @@ class Delivery:
             self._duplicates.decode(block, parts.decoders[block.topic]),
             {name: parts.agents[name] for name in names},
             parts.executor,
+            turn,
         )
-        self._pace.offered(block.tp, parts.clock.monotonic())
         self._partitions[block.tp].offer(job)
         return job
 
@@ -182,7 +181,6 @@ class Delivery:
             lease_s=parts.lease_s,
             room=parts.topology.delivery.in_flight_blocks,
             on_room=parts.on_room,
-            on_written=self._pace.written,
             on_fatal=parts.on_fatal,
             on_behind=parts.on_behind,
         )

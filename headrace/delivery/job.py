@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from headrace.agent import AgentFunction, poison
 from headrace.block import Block
+from headrace.delivery.pace import Turn
 from headrace.errors import HeadraceError
 from headrace.frame import Bad, Frame
 from headrace.writes import NOTHING, Writes
@@ -43,10 +44,12 @@ class Job:
         frame: asyncio.Future[Frame],
         agents: Mapping[str, AgentFunction],
         executor: Executor,
+        turn: Turn | None = None,
     ) -> None:
         self.block = block
         self._agents = agents
         self._executor = executor
+        self._turn = turn
         self._frame = frame
         self._writes: dict[str, asyncio.Future[Writes]] = {
             name: asyncio.get_running_loop().create_future() for name in agents
@@ -107,8 +110,14 @@ class Job:
         ]
         return failed, results
 
+    def written(self) -> None:
+        """All sinks have it: the next block may take its turn."""
+        if self._turn is not None:
+            self._turn.end()
+
     def cancel(self) -> None:
         """Drop the work; a result that comes later is ignored."""
+        self.written()
         self._frame.cancel()
         for result in self._writes.values():
             result.cancel()

@@ -1,50 +1,63 @@
-"""How long records wait for others: small blocks when there is time, else larger ones."""
+"""Who may write next: small blocks when there is time, larger ones when there isn't."""
 
 from __future__ import annotations
 
-from headrace.block import TopicPartition
+import heapq
+
+from headrace.clock import Clock
 from headrace.topology.model import Delivery
 
-#: Weight of the newest block in the mean of how long a block takes to write.
-NEWEST = 0.1
-#: A block that waited for a sink that was away says nothing about how long writing takes.
-LONGEST_S = 1.0
-#: A partition takes part as long as its last block is no older.
-ACTIVE_S = 2.0
+#: A turn rests for this part of the time that it took, before it is taken again: two turns so keep
+#: one write under way on average, and a quiet pipeline leaves half of the machine to others.
+REST = 1.0
+
+
+class Turn:
+    """Leave to write one block."""
+
+    def __init__(self, pace: Pace, began: float) -> None:
+        self._pace = pace
+        self._began = began
+        self._ended = False
+
+    def end(self) -> None:
+        """The block is written, or will not be; ending again is harmless."""
+        if not self._ended:
+            self._ended = True
+            self._pace.ended(self._began)
 
 
 class Pace:
-    """Chooses the delay so that a worker writes about ``concurrent_writes`` blocks at a time.
+    """Hands out ``turns``: a block that is not full is cut when there is one, so whatever has come
+    in meanwhile goes with it.
 
-    By Little's law (1961), n partitions that each write a block every D seconds, which takes S
-    seconds, have n * S / D writes under way on average; so D = n * S / ``concurrent_writes``,
-    within ``min_delay_ms`` and ``max_delay_ms``. With few partitions, or quick sinks, records are
-    visible at once; with many, each INSERT carries more, and a ClickHouse that slows down (it
-    delays inserts by itself when it has too many parts) gets fewer. ``max_rows`` and ``max_bytes``
-    end a block earlier.
+    n partitions that share k turns, of which each takes S seconds and rests as long, are written
+    every n * 2S / k seconds (Little's law, 1961). So records are visible at once where there are
+    few partitions or quick sinks; where there are many, each INSERT carries a second's worth and
+    more; and a ClickHouse that slows down (it delays inserts by itself when it has too many parts)
+    gets fewer and larger ones. Nothing is estimated, and partitions do not all write at once, as
+    they do when each only watches the clock.
+
+    Full blocks need no turn: with a backlog there is nothing to wait for.
     """
 
-    def __init__(self, config: Delivery) -> None:
-        self._least = config.min_delay_ms / 1000
-        self._most = config.max_delay_ms / 1000
-        self._writes = config.concurrent_writes
-        self._seconds = 0.0
-        self._offered: dict[TopicPartition, float] = {}
+    def __init__(self, config: Delivery, clock: Clock) -> None:
+        self._clock = clock
+        self._free_at = [float("-inf")] * config.turns
 
-    def offered(self, tp: TopicPartition, now: float) -> None:
-        """A partition has a block to write; ``now`` in seconds of a monotonic clock."""
-        self._offered[tp] = now
+    def take(self) -> Turn | None:
+        """A turn, if there is one now."""
+        now = self._clock.monotonic()
+        if not self._free_at or self._free_at[0] > now:
+            return None
+        heapq.heappop(self._free_at)
+        return Turn(self, now)
 
-    def written(self, seconds: float) -> None:
-        """A block took so long from its intent to the last sink."""
-        seconds = min(seconds, LONGEST_S)
-        self._seconds += NEWEST * (seconds - self._seconds)
+    def free_at(self) -> float:
+        """When the next resting turn can be taken, in the clock's seconds; inf: all are in use."""
+        return self._free_at[0] if self._free_at else float("inf")
 
-    def delay_s(self, now: float) -> float:
-        """How long the oldest record of a block may wait at present, in seconds."""
-        active = sum(at > now - ACTIVE_S for at in self._offered.values())
-        return min(max(active * self._seconds / self._writes, self._least), self._most)
-
-    def keep(self, tps: set[TopicPartition]) -> None:
-        """These are all that is assigned."""
-        self._offered = {tp: at for tp, at in self._offered.items() if tp in tps}
+    def ended(self, began: float) -> None:
+        """A turn that began then has ended now."""
+        now = self._clock.monotonic()
+        heapq.heappush(self._free_at, now + REST * (now - began))

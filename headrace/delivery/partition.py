@@ -50,7 +50,6 @@ class PartitionDelivery:
         lease_s: float,
         room: int,
         on_room: Callable[[], None],
-        on_written: Callable[[float], None],
         on_fatal: Callable[[Exception], None],
         on_behind: Callable[[TopicPartition], None],
     ) -> None:
@@ -68,7 +67,6 @@ class PartitionDelivery:
         self._lease_s = lease_s
         self._room = room
         self._on_room = on_room
-        self._on_written = on_written
         self._on_fatal = on_fatal
         self._on_behind = on_behind
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
@@ -136,7 +134,6 @@ class PartitionDelivery:
         # The intent comes after the computing, so that its lease is young when the writing begins.
         outcome = await job.outcome()
         point("computed")
-        started = self._clock.monotonic()
         if self._exactly_once:
             await self._intend(block)
             point("intended")
@@ -144,7 +141,7 @@ class PartitionDelivery:
         try:
             await self._set_aside(job, outcome)
             await self._apply(job, outcome.writes)
-            self._on_written(self._clock.monotonic() - started)
+            job.written()
             self._metrics.block_done(block, outcome, self._clock.now_ms())
             if self._queue.empty() or not self._exactly_once:
                 await self._commit(block.last + 1)

@@ -66,10 +66,11 @@ class Delivery(Model):
 
     guarantee: Literal["exactly_once", "at_least_once"] = "exactly_once"
     max_rows: Annotated[int, Field(ge=1)] = 65_536
-    #: How long a record waits for others at most, and at least. In between, see ``delivery.pace``.
-    max_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 2_000
+    #: How long a record waits for others at most, and at least. In between, its partition waits
+    #: for one of the worker's turns to write: see ``delivery.pace``.
+    max_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 5_000
     min_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 20
-    concurrent_writes: Annotated[int, Field(ge=1, le=256)] = 2
+    turns: Annotated[int, Field(ge=1, le=256)] = 2
     max_bytes: Annotated[int, Field(ge=1024)] = 33_554_432
     in_flight_blocks: Annotated[int, Field(ge=1, le=16)] = 2
     memory_bytes: Annotated[int, Field(ge=1_048_576)] = 33_554_432

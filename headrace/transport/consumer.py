@@ -13,6 +13,7 @@ from faust.types import TP, ConsumerMessage
 from headrace.block import Block, TopicPartition
 from headrace.delivery.delivery import Delivery
 from headrace.delivery.job import Job
+from headrace.delivery.pace import Turn
 from headrace.delivery.start import Start
 from headrace.preflight import partitions_changed
 from headrace.topology.model import Delivery as Config
@@ -134,17 +135,20 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
             return
         generation = self.app.consumer_generation_id
         await self._fill(timeout)
-        for tp, block in self._ripe():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                return
+        for tp, block, turn in self._ripe():
             buffer = self._buffers.get(tp)
+            current = self.flow_active and self.app.consumer_generation_id == generation
+            if turn is not None and (buffer is None or not current):
+                turn.end()
+            if not current:
+                return
             if buffer is None:
                 continue
             if block.first < buffer.begin:
                 self._delivery.recall(block)
                 continue
             self._track(tp)
-            yield tp, self._message(tp, block, self._delivery.offer(block))
+            yield tp, self._message(tp, block, self._delivery.offer(block, turn))
 
     async def _fill(self, timeout: float) -> None:
         """Wait until something is fetched, room appears, or a waiting Block becomes ripe."""
@@ -202,25 +206,33 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         }
         return {tp: n for tp, n in wants.items() if n}
 
-    def _ripe(self) -> Iterable[tuple[TP, Block]]:
-        config, delay, now = self._config, self._delivery.delay_s(), self._now()
-        for tp, buffer in list(self._buffers.items()):
-            while (
-                self._delivery.room(buffer.tp) > 0
-                and tp in self._buffers
-                and buffer.ripe(config.max_rows, config.max_bytes, delay, now)
-            ):
-                yield tp, buffer.cut(config.max_rows, config.max_bytes, now)
+    def _ripe(self) -> Iterable[tuple[TP, Block, Turn | None]]:
+        """Blocks to be offered now, those that have waited longest first."""
+        config, now = self._config, self._now()
+        size, most = (config.max_rows, config.max_bytes), config.max_delay_ms / 1000
+        waiting = sorted(self._buffers.items(), key=lambda entry: entry[1].since or now)
+        for tp, buffer in waiting:
+            while self._delivery.room(buffer.tp) > 0 and self._buffers.get(tp) is buffer:
+                turn = None
+                if not buffer.ripe(*size, most, now):
+                    if not buffer.ripe(*size, config.min_delay_ms / 1000, now):
+                        break
+                    turn = self._delivery.pace.take()
+                    if turn is None:
+                        break
+                yield tp, buffer.cut(*size, now), turn
 
     def _until_ripe(self) -> float:
         """Seconds until a partition that has room becomes ripe; at most FETCH_WAIT_S."""
-        delay, now = self._delivery.delay_s(), self._now()
+        config, now = self._config, self._now()
+        least, most = config.min_delay_ms / 1000, config.max_delay_ms / 1000
+        free_at = self._delivery.pace.free_at()
         waiting = [
-            buffer.since + delay - now
+            min(buffer.since + most, max(buffer.since + least, free_at)) - now
             for buffer in self._buffers.values()
             if buffer.since is not None and self._delivery.room(buffer.tp) > 0
         ]
-        return max(0.0, min(waiting, default=FETCH_WAIT_S))
+        return min(max(0.0, min(waiting, default=FETCH_WAIT_S)), FETCH_WAIT_S)
 
     def _message(self, tp: TP, block: Block, job: Job) -> ConsumerMessage:
         produced = float(block.timestamps[0]) / 1000 if len(block) else 0.0

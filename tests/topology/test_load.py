@@ -71,8 +71,8 @@ def test_the_project_s_own_topology_is_right(root):
          "agents.views.reads", "unequal partition counts", "equal counts"),
         ("name: headrace ", "name: ${env:NO_SUCH_NAME} ", "name", "is not set", "set NO_SUCH_NAME"),
         ("name: headrace ", "name: ${HOME} ", "name", "is not a reference", "${env:NAME}"),
-        ("min_delay_ms: 20 ", "min_delay_ms: 3000 ", "delivery.min_delay_ms",
-         "more than max_delay_ms (2000)", "at most 2000"),
+        ("min_delay_ms: 20 ", "min_delay_ms: 6000 ", "delivery.min_delay_ms",
+         "more than max_delay_ms (5000)", "at most 5000"),
         ("prefix: hr", "prefix: '9 x'", "redis.prefix", "not a legal name", "matches"),
     ],
 )  # fmt: skip
