@@ -1,4 +1,7 @@
-"""``python -m bench``: Headrace beside idiomatic Faust and raw consume, in one run."""
+"""``python -m bench``: Headrace beside idiomatic Faust and raw consume, in one run.
+
+After the contestants comes what exactly once costs with the real sinks (``bench.cost``).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,10 @@ import argparse
 import json
 import os
 import platform
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,11 +21,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import cost
 from bench.events import digest, fill
-from headrace import stack
-from headrace.endpoints import STATE_DIR
-
-ROOT = Path(__file__).resolve().parent.parent
+from bench.process import ROOT, result_of
+from headrace import stack, topology
+from headrace.endpoints import STATE_DIR, Endpoints
 
 
 @dataclass(frozen=True)
@@ -65,57 +67,48 @@ def user_lines(source: str) -> int:
     return count
 
 
-def run(
-    contestant: Contestant, bootstrap: str, topic: str, count: int, timeout: float = 900
-) -> dict[str, Any]:
-    """Run one contestant in a process of its own, for at most ``timeout`` seconds."""
-    module, *job = contestant.argv
-    command = [sys.executable, "-m", f"bench.contestants.{module}", *job, bootstrap, topic]
-    process = subprocess.Popen(
-        [*command, str(count)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGABRT)  # leaves the stacks of its threads in stderr
-        out, err = process.communicate()
-    for line in out.splitlines():
-        _, mark, figures = line.partition("RESULT ")  # Faust's spinner may stand before it
-        if mark:
-            return dict(json.loads(figures))
-    raise RuntimeError(f"{contestant.name} gave no result:\n{err[-3000:]}")
+@contextmanager
+def services() -> Iterator[Endpoints]:
+    """The three services on a folder of the bench's own; HEADRACE_HOME names it meanwhile."""
+    before = os.environ.get("HEADRACE_HOME")
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-", ignore_cleanup_errors=True) as home:
+        os.environ["HEADRACE_HOME"] = str(Path(home) / STATE_DIR)
+        try:
+            with stack.running(ROOT) as where:
+                yield where
+        finally:
+            os.environ.pop("HEADRACE_HOME")
+            if before is not None:
+                os.environ["HEADRACE_HOME"] = before
 
 
 def measure(
-    events: int, slow_events: int, repeat: int, console: Console, timeout: float = 900
+    where: Endpoints,
+    events: int,
+    slow_events: int,
+    repeat: int,
+    console: Console,
+    timeout: float = 900,
 ) -> dict[str, Any]:
     """Run all contestants in alternating order and check their answers."""
-    home = tempfile.mkdtemp(prefix="headrace-bench-")
-    os.environ["HEADRACE_HOME"] = str(Path(home) / STATE_DIR)
     runs: dict[str, list[dict[str, Any]]] = {c.name: [] for c in CONTESTANTS}
-    with stack.running(ROOT) as where:
-        console.print(f"Filling topics with {events:,} and {slow_events:,} events …")
-        answer, size = fill(where.kafka, "bench", events)
-        slow_answer, _ = fill(where.kafka, "bench-small", slow_events)
-        for turn in range(repeat):
-            for contestant in CONTESTANTS if turn % 2 == 0 else reversed(CONTESTANTS):
-                topic, count = (
-                    ("bench-small", slow_events) if contestant.slow else ("bench", events)
-                )
-                result = run(contestant, where.kafka, topic, count, timeout)
-                if contestant.answers:
-                    expected = digest(slow_answer if contestant.slow else answer)
-                    if dict(sorted(result["answer"].items())) != expected:
-                        raise RuntimeError(f"{contestant.name}: wrong answer")
-                result.pop("answer")
-                runs[contestant.name].append(result)
-                per_cpu = result["events"] / result["cpu_seconds"]
-                console.print(f"  {contestant.name}: {per_cpu:,.0f} events per CPU-second")
+    console.print(f"Filling topics with {events:,} and {slow_events:,} events …")
+    answer, size = fill(where.kafka, "bench", events)
+    slow_answer, _ = fill(where.kafka, "bench-small", slow_events)
+    for turn in range(repeat):
+        for contestant in CONTESTANTS if turn % 2 == 0 else reversed(CONTESTANTS):
+            topic, count = ("bench-small", slow_events) if contestant.slow else ("bench", events)
+            module, *job = contestant.argv
+            args = (*job, where.kafka, topic, str(count))
+            result = result_of(contestant.name, module, *args, timeout=timeout)
+            if contestant.answers:
+                expected = digest(slow_answer if contestant.slow else answer)
+                if dict(sorted(result["answer"].items())) != expected:
+                    raise RuntimeError(f"{contestant.name}: wrong answer")
+            result.pop("answer")
+            runs[contestant.name].append(result)
+            per_cpu = result["events"] / result["cpu_seconds"]
+            console.print(f"  {contestant.name}: {per_cpu:,.0f} events per CPU-second")
     return {"value_bytes": round(size, 1), "runs": runs}
 
 
@@ -159,29 +152,59 @@ def show(rows: list[dict[str, Any]], console: Console) -> None:
     console.print(table)
 
 
-def main() -> None:
-    """Parse arguments, measure, print, and write JSON if asked."""
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument(
+        "--only", choices=("contestants", "cost"), help="one of the two parts; default: both"
+    )
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--slow-events", type=int, default=60_000, help="for idiomatic Faust")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument(
+        "--sink-events", type=int, default=1_000_000, help="for the cost of exactly once"
+    )
+    parser.add_argument("--pairs", type=int, default=5, help="of runs, for the same")
+    parser.add_argument(
+        "--max-rows", type=int, help="of a block, for the same; default: as the topology says"
+    )
     parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def machine() -> dict[str, Any]:
+    """Where the figures were measured, and with what."""
+    packages = ("faust-streaming", "aiokafka", "confluent-kafka", "polars", "fastavro", "chdb")
+    return {
+        "machine": {
+            "cpus": os.cpu_count(),
+            "system": platform.system().lower(),
+            "architecture": platform.machine(),
+        },
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+    }
+
+
+def main() -> None:
+    """Parse arguments, measure, print, and write JSON if asked."""
+    args = parse()
     console = Console(width=110)
-    measured = measure(args.events, args.slow_events, args.repeat, console)
-    rows = summarise(measured)
-    show(rows, console)
+    report = machine()
+    with services() as where:
+        if args.only != "cost":
+            measured = measure(where, args.events, args.slow_events, args.repeat, console)
+            rows = summarise(measured)
+            show(rows, console)
+            report |= {"value_bytes": measured["value_bytes"], "contestants": rows}
+            report["runs"] = measured["runs"]
+        if args.only != "contestants":
+            console.print(f"Filling the shop's topics with {args.sink_events:,} events …")
+            sent = cost.fill(where, topology.load(ROOT), args.sink_events)
+            pairs = cost.measure(where, sent, args.pairs, console, args.max_rows)
+            report["exactly_once_cost"] = cost.summarise(pairs) | {"max_rows": args.max_rows}
+            cost.show(report["exactly_once_cost"], console)
     if args.json:
-        packages = ("faust-streaming", "aiokafka", "confluent-kafka", "polars", "fastavro")
-        report = {
-            "machine": {"cpus": os.cpu_count(), "system": platform.system().lower(),
-                        "architecture": platform.machine()},
-            "python": platform.python_version(),
-            "versions": {name: version(name) for name in packages},
-            "value_bytes": measured["value_bytes"],
-            "contestants": rows,
-            "runs": measured["runs"],
-        }  # fmt: skip
         args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 

@@ -14,13 +14,13 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.05
-MAX_PAUSE_S = 2.0
+MAX_PAUSE_S = 1.0
 
 
 async def retry(
     what: str, call: Callable[[], Awaitable[T]], on_retry: Callable[[], None] | None = None
 ) -> T:
-    """Call until it no longer raises Transient; pauses double from 50 ms to 2 s, with jitter.
+    """Call until it no longer raises Transient; pauses double from 50 ms to 1 s, with jitter.
 
     There is no limit on attempts: while a sink is away its partitions wait and the consumer stops
     fetching, which is the only right thing to do with data that must not be lost.

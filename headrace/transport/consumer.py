@@ -48,6 +48,7 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         self._crashing: asyncio.Future[None] | None = None
         self._restarts: set[asyncio.Future[None]] = set()
         self._fetch: asyncio.Task[Mapping[TP, Fetched]] | None = None
+        self._asked: Collection[TP] = ()
         self._delivery: Delivery = self.app.headrace.deliver(
             offsets=self._thread,
             on_room=self._wake.set,
@@ -152,10 +153,17 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def _fill(self, timeout: float) -> None:
         """Wait until something is fetched, room appears, or a waiting Block becomes ripe."""
+        wanted = self._wanted()
         if self._fetch is None:
-            wanted = self._wanted()
+            self._asked = wanted.keys()
             if wanted:
                 self._fetch = asyncio.ensure_future(self._thread.fetch(wanted, FETCH_WAIT_S))
+        elif more := {tp: n for tp, n in wanted.items() if tp not in self._asked}:
+            # These were full when the fetch under way began: what is there for them is taken now.
+            taken = await self._thread.fetch(more, 0.0)
+            await self._take(taken)
+            if taken:
+                return
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._wake.wait())]
         if self._fetch is not None:
             waits.append(self._fetch)
@@ -166,8 +174,11 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         self._wake.clear()
         if self._fetch is not None and self._fetch.done():
             fetch, self._fetch = self._fetch, None
-            for tp, fetched in fetch.result().items():
-                await self._add(tp, fetched)
+            await self._take(fetch.result())
+
+    async def _take(self, taken: Mapping[TP, Fetched]) -> None:
+        for tp, fetched in taken.items():
+            await self._add(tp, fetched)
 
     async def _add(self, tp: TP, fetched: Fetched) -> None:
         buffer = self._buffers.get(tp)

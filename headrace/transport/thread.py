@@ -66,7 +66,7 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             raise ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():
             taken = self._take(fetcher, limits)
-            if not taken:
+            if not taken and timeout:
                 waiter = fetcher._create_fetch_waiter()
                 done, _ = await asyncio.wait([waiter], timeout=timeout)
                 if not done:

@@ -51,7 +51,6 @@ ABOUT_ALL = {
     291: _GRANT,  # DATABASE_ACCESS_DENIED
     497: _GRANT,  # ACCESS_DENIED
     516: _GRANT,  # AUTHENTICATION_FAILED
-    774: "the table's storage is read-only for good",  # TABLE_IS_PERMANENTLY_READ_ONLY
 }
 #: Refusals of a column's type: whatever the values, there is no conversion.
 ABOUT_TYPES = frozenset({43, 53})  # ILLEGAL_TYPE_OF_ARGUMENT, TYPE_MISMATCH

@@ -70,6 +70,7 @@ DISK = {
 READ_ONLY = {
     164: "READONLY",  # an administrator's switch on the user; ClickHouse's own clients retry it
     242: "TABLE_IS_READ_ONLY",  # the replica has lost its Keeper session
+    774: "TABLE_IS_PERMANENTLY_READ_ONLY",  # until somebody resets the setting table_readonly
 }
 REPLICAS = {
     225: "NO_ZOOKEEPER",

@@ -60,6 +60,11 @@ class Scene:
                 raise Terminal(f"chaos: waited {PATIENCE_S:.0f} s for {what}")
             time.sleep(0.1)
 
+    def restarted(self) -> list[int]:
+        """Start killed workers again; returns the pids of all."""
+        self.check()
+        return self.workers.pids
+
     def check(self) -> None:
         """Start killed workers again."""
         for group in (self.workers, *self.extra):
@@ -107,9 +112,13 @@ def kill_all_workers(scene: Scene) -> None:
 
 def crash_point(scene: Scene) -> None:
     """The next worker that starts dies in a named step of the protocol; one is killed for it."""
-    point = scene.rng.choice([p for p in POINTS if p != "dead_lettered"])
+    point = scene.rng.choice(POINTS)
+    before = set(scene.workers.pids)
     scene.workers.env_once = {VARIABLE: f"{point}:{scene.rng.randint(1, 30)}"}
     kill_worker(scene)
+    scene.until(lambda: not before.issuperset(scene.restarted()), "a worker to be started again")
+    doomed = set(scene.workers.pids) - before
+    scene.until(lambda: not doomed.issubset(scene.workers.pids), f"a worker to die when {point}")
 
 
 def zombie(scene: Scene) -> None:
@@ -236,21 +245,27 @@ def lost_answers(scene: Scene) -> None:
 
 def too_many_parts(scene: Scene) -> None:
     """ClickHouse refuses every insert with TOO_MANY_PARTS for some seconds."""
+    refuse = {"parts_to_throw_insert": 1, "parts_to_delay_insert": 1, "max_delay_to_insert": 1}
+    _with_settings(scene, refuse)
+
+
+def _with_settings(scene: Scene, settings: Mapping[str, int]) -> None:
+    """Let some of the tables have these settings for some seconds."""
     client = clickhouse_connect.get_client(dsn=scene.where.clickhouse)
     config = scene.declared.clickhouse
     chosen = [t for t in config.tables if scene.rng.random() < 0.5] or list(config.tables)
+    changed = ", ".join(f"{name} = {value}" for name, value in settings.items())
     for table in chosen:
-        client.command(
-            f"ALTER TABLE {config.database}.{table} MODIFY SETTING parts_to_throw_insert = 1, "
-            f"parts_to_delay_insert = 1, max_delay_to_insert = 1"
-        )
+        client.command(f"ALTER TABLE {config.database}.{table} MODIFY SETTING {changed}")
     scene.pause(1.0, 4.0)
     for table in chosen:
-        client.command(
-            f"ALTER TABLE {config.database}.{table} RESET SETTING parts_to_throw_insert, "
-            f"parts_to_delay_insert, max_delay_to_insert"
-        )
+        client.command(f"ALTER TABLE {config.database}.{table} RESET SETTING {', '.join(settings)}")
     client.close()
+
+
+def read_only(scene: Scene) -> None:
+    """Tables of ClickHouse are read-only for some seconds."""
+    _with_settings(scene, {"table_readonly": 1})
 
 
 def disk_full(scene: Scene) -> None:
@@ -263,24 +278,35 @@ def disk_full(scene: Scene) -> None:
     scene.up()  # Kafka halts when its log folder fails
 
 
-FAULTS: dict[str, tuple[Callable[[Scene], None], int]] = {
-    "kill worker": (kill_worker, 10),
-    "kill all workers": (kill_all_workers, 3),
-    "crash point": (crash_point, 14),
-    "zombie": (zombie, 4),
-    "short pause": (short_pause, 4),
-    "more or fewer workers": (more_workers, 6),
-    "shifted clock": (shifted_clock, 3),
-    "kill redis": (kill_redis, 5),
-    "kill clickhouse": (kill_clickhouse, 6),
-    "kill kafka": (kill_kafka, 3),
-    "kill everything": (kill_everything, 3),
-    "redis loses its tail": (redis_loses_its_tail, 5),
-    "offsets deleted": (offsets_deleted, 3),
-    "resets": (resets, 6),
-    "latency": (latency, 4),
-    "black hole": (black_hole, 5),
-    "lost answers": (lost_answers, 8),
-    "too many parts": (too_many_parts, 4),
-    "disk full": (disk_full, 4),
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How to inject one, how often (a weight), and what it takes away: a worker, or a sink."""
+
+    inject: Callable[[Scene], None]
+    weight: int
+    worker: bool = False
+    sink: str | None = None
+
+
+FAULTS: dict[str, Fault] = {
+    "kill worker": Fault(kill_worker, 10, worker=True),
+    "kill all workers": Fault(kill_all_workers, 3, worker=True),
+    "crash point": Fault(crash_point, 14, worker=True),
+    "zombie": Fault(zombie, 4),
+    "short pause": Fault(short_pause, 4),
+    "more or fewer workers": Fault(more_workers, 6),
+    "shifted clock": Fault(shifted_clock, 3, worker=True),
+    "kill redis": Fault(kill_redis, 5, sink="redis"),
+    "kill clickhouse": Fault(kill_clickhouse, 6, sink="clickhouse"),
+    "kill kafka": Fault(kill_kafka, 3),
+    "kill everything": Fault(kill_everything, 3),
+    "redis loses its tail": Fault(redis_loses_its_tail, 5, sink="redis"),
+    "offsets deleted": Fault(offsets_deleted, 3),
+    "resets": Fault(resets, 6),
+    "latency": Fault(latency, 4),
+    "black hole": Fault(black_hole, 5),
+    "lost answers": Fault(lost_answers, 8),
+    "too many parts": Fault(too_many_parts, 4),
+    "read only": Fault(read_only, 3),
+    "disk full": Fault(disk_full, 4),
 }

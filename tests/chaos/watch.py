@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from headrace.block import TopicPartition
 from headrace.errors import Transient
 from headrace.lag import Lag, LagReader
 from headrace.topology import Topology
 
-EVERY_S = 0.1
+EVERY_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Seconds until the first block was applied and committed, and until every partition that had
+    a backlog had one. The second has the time in it that partitions wait for their turn."""
+
+    first: float
+    every: float
 
 
 class Watch:
@@ -25,7 +38,7 @@ class Watch:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._lags: dict[TopicPartition, Lag] = {}
-        self._moved: dict[TopicPartition, float] = {}
+        self._moves: dict[TopicPartition, list[float]] = defaultdict(list)
         self._failed: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
@@ -47,25 +60,29 @@ class Watch:
             for tp, lag in lags.items():
                 before = self._lags.get(tp)
                 if before is not None and (lag.committed or 0) > (before.committed or 0):
-                    self._moved[tp] = now
+                    self._moves[tp].append(now)
             self._lags = lags
 
-    def recovered(self, since: float) -> float | None:
-        """Seconds from ``since`` until the last partition with a backlog had applied a block.
+    def recovered(self, since: float, topics: Collection[str]) -> Recovery | None:
+        """How long partitions of these topics took from ``since``; None while one still waits.
 
-        None while some partition that is behind has not moved since.
+        One waits when it has a backlog and has applied nothing since.
         """
         if self._failed is not None:
             raise self._failed
         with self._lock:
-            waiting = [
-                tp
-                for tp, lag in self._lags.items()
-                if lag.behind and self._moved.get(tp, 0) < since
-            ]
-            if waiting or not self._lags:
-                return None
-            return max((at - since for at in self._moved.values()), default=0.0)
+            lags = {tp: lag for tp, lag in self._lags.items() if tp.topic in topics}
+            firsts = {tp: self._first(tp, since) for tp in lags}
+        found = [at - since for at in firsts.values() if at is not None]
+        if not found or any(lags[tp].behind and firsts[tp] is None for tp in lags):
+            return None
+        return Recovery(min(found), max(found))
+
+    def _first(self, tp: TopicPartition, since: float) -> float | None:
+        """When a partition first moved after ``since``."""
+        moves = self._moves[tp]
+        at = bisect_right(moves, since)
+        return moves[at] if at < len(moves) else None
 
     def close(self) -> None:
         """Stop watching; raises what watching raised."""

@@ -69,7 +69,7 @@ STOPPING = {
         497: "ACCESS_DENIED",
         516: "AUTHENTICATION_FAILED",
     },
-    "for good": {774: "TABLE_IS_PERMANENTLY_READ_ONLY", 49: "LOGICAL_ERROR"},
+    "for good": {49: "LOGICAL_ERROR"},
 }
 NEVER = {code: name for group in STOPPING.values() for code, name in group.items()}
 
