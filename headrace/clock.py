@@ -16,6 +16,10 @@ class Clock(Protocol):
         """Seconds that never go back; only differences mean anything."""
 
 
+#: Where there is one, the clock that goes on while the machine sleeps: a lease must not outlive it.
+_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 class SystemClock:
     """The machine's clocks."""
 
@@ -23,7 +27,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_BOOT)
 
 
 class ManualClock:

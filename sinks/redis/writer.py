@@ -13,6 +13,7 @@ from headrace.block import TopicPartition
 from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import Writes
+from sinks.redis import eviction
 from sinks.redis.connect import connect, look_again
 from sinks.redis.errors import ERRORS, classify, demoted
 from sinks.redis.keys import Keys
@@ -110,13 +111,14 @@ class RedisSink:
             raise
 
     async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
-        """See ``Sink``: exactly what the fences say."""
+        """See ``Sink``: exactly what the fences say. Terminal if Redis may throw fences away."""
         if not tps:
             return {}
         pipeline = self._client.pipeline(transaction=False)
         for tp in tps:
             pipeline.hmget(self._keys.fence(tp.partition, tp.topic), "done", "last")
         try:
+            await eviction.check(self._client)
             fences = await _answers(pipeline)
         except ERRORS as error:
             raise classify(error, "redis: watermarks") from error
