@@ -10,21 +10,20 @@ from headrace.topology.model import Delivery
 #: A turn rests for this part of the time that it took, before it is taken again: two turns so keep
 #: one write under way on average, and a quiet pipeline leaves half of the machine to others.
 REST = 1.0
+#: A block that takes so long waits for a sink.
+STUCK_S = 1.0
 
 
 class Turn:
-    """Leave to write one block."""
+    """Leave to write one block; it began at ``began``, in seconds of the pace's clock."""
 
     def __init__(self, pace: Pace, began: float) -> None:
         self._pace = pace
-        self._began = began
-        self._ended = False
+        self.began = began
 
     def end(self) -> None:
         """The block is written, or will not be; ending again is harmless."""
-        if not self._ended:
-            self._ended = True
-            self._pace.ended(self._began)
+        self._pace.ended(self)
 
 
 class Pace:
@@ -38,26 +37,37 @@ class Pace:
     gets fewer and larger ones. Nothing is estimated, and partitions do not all write at once, as
     they do when each only watches the clock.
 
-    Full blocks need no turn: with a backlog there is nothing to wait for.
+    Full blocks need no turn: with a backlog there is nothing to wait for. A turn whose block waits
+    for a sink that is away passes on, so that partitions without that sink need not wait for it.
     """
 
     def __init__(self, config: Delivery, clock: Clock) -> None:
         self._clock = clock
         self._free_at = [float("-inf")] * config.turns
+        self._taken: dict[Turn, None] = {}  # in the order of their beginning
 
     def take(self) -> Turn | None:
         """A turn, if there is one now."""
         now = self._clock.monotonic()
-        if not self._free_at or self._free_at[0] > now:
+        if self.free_at() > now:
             return None
-        heapq.heappop(self._free_at)
-        return Turn(self, now)
+        if self._free_at and self._free_at[0] <= now:
+            heapq.heappop(self._free_at)
+        else:
+            del self._taken[next(iter(self._taken))]
+        turn = Turn(self, now)
+        self._taken[turn] = None
+        return turn
 
     def free_at(self) -> float:
-        """When the next resting turn can be taken, in the clock's seconds; inf: all are in use."""
-        return self._free_at[0] if self._free_at else float("inf")
+        """When the next turn can be taken at the latest, in the clock's seconds."""
+        rested = self._free_at[0] if self._free_at else float("inf")
+        passed_on = next(iter(self._taken)).began + STUCK_S if self._taken else float("inf")
+        return min(rested, passed_on)
 
-    def ended(self, began: float) -> None:
-        """A turn that began then has ended now."""
-        now = self._clock.monotonic()
-        heapq.heappush(self._free_at, now + REST * (now - began))
+    def ended(self, turn: Turn) -> None:
+        """A turn is over now; nothing happens when it was passed on, or had ended before."""
+        if turn in self._taken:
+            del self._taken[turn]
+            now = self._clock.monotonic()
+            heapq.heappush(self._free_at, now + REST * (now - turn.began))

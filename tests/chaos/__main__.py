@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from rich.console import Console
 import loadgen.verify
 from headrace import stack, topology
 from headrace.cli.apply import apply_all
-from headrace.endpoints import VARIABLES, Endpoints
+from headrace.endpoints import STATE_DIR, VARIABLES, Endpoints
 from headrace.stack import kafka as kafka_service
 from headrace.stack.state import free_ports
 from headrace.workers import Workers
@@ -85,7 +86,11 @@ def play(
     finally:
         disks.close()
     summary = json.loads((home / "ledger/summary.json").read_text())
-    return _report(seed, done, report, summary) | {"workers_log": str(home / "workers.log")}
+    if report.verified:
+        shutil.rmtree(home)
+    else:
+        console.print(f"Logs and ledger are in {home}")
+    return _report(seed, done, report, summary)
 
 
 @contextmanager
@@ -268,16 +273,17 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=1_500.0, help="events per second")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", help="comma-separated names of faults, instead of the dice")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="default: .headrace/chaos/<seed>.json")
     args = parser.parse_args()
     console = Console(width=110)
     console.print(f"seed {args.seed}")
     chosen = args.only.split(",") if args.only else None
     count = len(chosen) if chosen else args.faults
     report = play(args.seed, count, args.rate, args.workers, console, chosen)
-    console.print_json(data=report)
-    if args.json:
-        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    console.print_json(data={name: part for name, part in report.items() if name != "injected"})
+    kept = args.json or ROOT / STATE_DIR / "chaos" / f"{args.seed}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0 if report["verified"] else 1
 
 

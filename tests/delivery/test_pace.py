@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.clock import ManualClock
-from headrace.delivery.pace import Pace
+from headrace.delivery.pace import STUCK_S, Pace
 from headrace.topology.model import Delivery
 
 
@@ -21,7 +21,7 @@ def test_there_are_as_many_turns_as_declared():
     assert pace.take() is not None
     assert pace.take() is not None
     assert pace.take() is None
-    assert pace.free_at() == float("inf")
+    assert pace.free_at() == STUCK_S
 
 
 def test_a_turn_rests_as_long_as_it_took():
@@ -35,6 +35,21 @@ def test_a_turn_rests_as_long_as_it_took():
     assert pace.take() is None
     clock.advance(0.3)
     assert pace.take() is not None
+
+
+def test_a_turn_that_waits_for_a_sink_passes_on_and_is_not_given_back_twice():
+    pace, clock = paced(1)
+    stuck = pace.take()
+    assert stuck is not None
+    clock.advance(STUCK_S)
+    next_one = pace.take()
+    assert next_one is not None
+    assert pace.take() is None
+    stuck.end()
+    assert pace.take() is None
+    next_one.end()
+    assert pace.take() is not None
+    assert pace.take() is None
 
 
 def test_a_turn_ends_once():
