@@ -29,6 +29,7 @@ from headrace.transport.schema import BlockSchema, BlockTopic
 from sinks.factory import make_sinks
 
 THREADS = 3
+METADATA_MS = 3_000
 
 
 class Runtime:
@@ -144,6 +145,9 @@ def compose(runtime: Runtime, endpoints: Endpoints, root: Path) -> faust.App:
         broker_session_timeout=session_s,
         broker_heartbeat_interval=session_s / 3,
         broker_request_timeout=max(30.0, session_s * 2),
+        # A broker that has just started may not know its topics yet. A leader that asks then
+        # assigns nobody anything, until it asks again: not after aiokafka's five minutes.
+        consumer_metadata_max_age_ms=METADATA_MS,
         stream_wait_empty=False,
         table_standby_replicas=0,  # no tables: lets Faust use Kafka's round-robin assignor
     )
