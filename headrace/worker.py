@@ -13,9 +13,12 @@ from typing import Any
 from faust.worker import Worker
 
 from headrace.app import Runtime, create
+from headrace.clock import SystemClock
 from headrace.endpoints import state_dir
 from headrace.errors import HeadraceError
+from headrace.repeats import Repeats
 
+NOISY = ("faust", "mode", "aiokafka")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 SNAPSHOT_EVERY_S = 0.5
 
@@ -68,8 +71,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--log-level", default="info")
     args = parser.parse_args(argv)
     logging.basicConfig(level=args.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
-    for noisy in ("faust", "mode", "aiokafka"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats(NOISY, SystemClock()))
     try:
         return work(args.root, args.index)
     except HeadraceError as error:
