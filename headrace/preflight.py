@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping
 
 from confluent_kafka import KafkaException
@@ -11,18 +13,29 @@ from headrace.errors import ConfigError, Terminal, Transient
 from headrace.topology.model import Topology
 
 TIMEOUT_S = 15.0
+PATIENCE_S = 5.0
+PAUSE_S = 0.2
 
 
 def check_topics(bootstrap: str, topology: Topology) -> None:
-    """Raise ConfigError for missing topics or other partition counts, Transient for no broker."""
-    try:
-        metadata = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=TIMEOUT_S)
-    except KafkaException as error:
-        raise Transient(f"Kafka at {bootstrap} does not answer: {error}") from error
-    found = {name: len(topic.partitions) for name, topic in metadata.topics.items()}
-    problems = compare(found, topology)
-    if problems:
-        raise ConfigError("\n".join(problems))
+    """Raise ConfigError for missing topics or other partition counts, Transient for no broker.
+
+    A broker that has just started answers before it knows its topics: it is asked for some seconds.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    pause, until = threading.Event(), time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            metadata = admin.list_topics(timeout=TIMEOUT_S)
+        except KafkaException as error:
+            raise Transient(f"Kafka at {bootstrap} does not answer: {error}") from error
+        found = {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+        problems = compare(found, topology)
+        if not problems:
+            return
+        if time.monotonic() > until:
+            raise ConfigError("\n".join(problems))
+        pause.wait(PAUSE_S)
 
 
 def compare(found: Mapping[str, int], topology: Topology) -> list[str]:

@@ -7,20 +7,25 @@ import asyncio
 import contextlib
 import logging
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
+import faust
 from faust.worker import Worker
 
 from headrace.app import Runtime, create
 from headrace.clock import SystemClock
 from headrace.endpoints import state_dir
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, Transient
 from headrace.repeats import Repeats
 
 NOISY = ("faust", "mode", "aiokafka")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 SNAPSHOT_EVERY_S = 0.5
+START_PAUSE_S = 1.0
+
+log = logging.getLogger(__name__)
 
 
 def snapshot_dir(root: Path) -> Path:
@@ -41,9 +46,22 @@ async def _tell(runtime: Runtime, path: Path) -> None:
         await asyncio.sleep(SNAPSHOT_EVERY_S)
 
 
+def _created(root: Path) -> faust.App:
+    pause = threading.Event()
+    while True:
+        try:
+            return create(root)
+        except Transient as error:
+            log.warning("can't start for now, next try in %.0f s: %s", START_PAUSE_S, error)
+        pause.wait(START_PAUSE_S)
+
+
 def work(root: Path, index: int) -> int:
-    """Run a worker until a signal or a fatal error; returns the exit code."""
-    app = create(root)
+    """Run a worker until a signal or a fatal error; returns the exit code.
+
+    Waits for a Kafka that is away, as it would later on. Raises ConfigError.
+    """
+    app = _created(root)
     runtime: Runtime = app.headrace
     path = snapshot_dir(root) / f"{index}.json"
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from headrace import endpoints, topology
+from headrace.preflight import check_topics
 from headrace.workers import Workers
 
 
@@ -20,8 +21,8 @@ def run(
 ) -> None:
     """Run workers until Ctrl-C; blocks that are being written are finished first."""
     root = Path.cwd()
-    topology.load(root)
-    endpoints.load(root)
+    declared = topology.load(root)
+    check_topics(endpoints.load(root).kafka, declared)
     stop = threading.Event()
 
     def on_signal(_signum: int, _frame: FrameType | None) -> None:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from headrace.endpoints import Endpoints
 from headrace.errors import Terminal
 from headrace.schema import Encoder, Registry
 from headrace.workers import Workers
+from tests.chaos.proxy import Proxy
 
 pytestmark = pytest.mark.services
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,6 +161,30 @@ def test_past_the_ceiling_the_worker_stops_and_nothing_is_lost(project):
     assert "dead_letters.max_ratio" in (project.root / "worker.log").read_text()
     lags = loadgen.verify.lags(project.where, project.topology)
     assert sum(lag.behind for lag in lags.values()) == 1_500
+
+
+def test_a_worker_that_starts_while_kafka_is_away_waits_for_it(project):
+    proxy = Proxy(("127.0.0.1", 1))
+    project.send(project.good(1))
+    log = project.root / "worker.log"
+    env = {"HEADRACE_KAFKA": f"127.0.0.1:{proxy.port}"}
+    workers = Workers(project.root, 1, log_file=log, env=env)
+    workers.start()
+    try:
+        until(workers, lambda: "can't start for now" in log.read_text())
+        proxy.target = ("127.0.0.1", int(project.where.kafka.rpartition(":")[2]))
+        project.drain(workers)
+    finally:
+        workers.stop()
+        proxy.close()
+
+
+def until(workers: Workers, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        workers.check()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_missing_topic_and_a_changed_partition_count_are_said_before_anything_runs(project):
