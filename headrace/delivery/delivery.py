@@ -62,7 +62,7 @@ class Delivery:
         )
         #: Whose turn it is: see ``offer``.
         self.pace = Pace(parts.topology.delivery, parts.clock)
-        self._recalls: set[asyncio.Future[None]] = set()
+        self._recalls: dict[asyncio.Future[None], TopicPartition] = {}
         config = parts.topology.delivery
         self._exactly_once = config.guarantee == "exactly_once"
 
@@ -102,6 +102,9 @@ class Delivery:
 
     async def revoke(self, tps: Collection[TopicPartition], timeout: float) -> None:
         """Stop delivering partitions; blocks being written are finished, at most ``timeout`` s."""
+        for task, tp in self._recalls.items():
+            if tp in tps:
+                task.cancel()
         gone = [self._partitions.pop(tp) for tp in tps if tp in self._partitions]
         await asyncio.gather(*(partition.stop(timeout) for partition in gone))
 
@@ -139,11 +142,11 @@ class Delivery:
     def recall(self, block: Block) -> None:
         """Take notice of a block that was delivered before, so that its repeats are known."""
         task = self._duplicates.recall(block)
-        self._recalls.add(task)
+        self._recalls[task] = block.tp
         task.add_done_callback(self._recalled)
 
     def _recalled(self, task: asyncio.Future[None]) -> None:
-        self._recalls.discard(task)
+        del self._recalls[task]
         if not task.cancelled() and (error := task.exception()) is not None:
             self._parts.on_fatal(error if isinstance(error, Exception) else RuntimeError(error))
 

@@ -15,7 +15,7 @@ class Redis:
 
     name = "redis"
     ports = 1
-    patience_s = 30.0
+    patience_s = 120.0  # it reads its append-only file first
 
     def address(self, ports: tuple[int, ...]) -> str:
         return f"redis://127.0.0.1:{ports[0]}/0"
@@ -28,8 +28,8 @@ class Redis:
             "dir": str(data),
             "appendonly": "yes",
             "appendfsync": "everysec",
+            "auto-aof-rewrite-min-size": "16mb",  # short files: back quickly after a kill
             "aof-load-truncated": "yes",  # a torn last record after kill -9 is cut off
-            "auto-aof-rewrite-min-size": "256mb",
             "save": "",
             "daemonize": "no",
         }

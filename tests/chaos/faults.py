@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
+import redis
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -177,6 +178,15 @@ def kill_everything(scene: Scene) -> None:
 
 def redis_loses_its_tail(scene: Scene) -> None:
     """Redis is killed and comes back without the last second of its append-only file."""
+    client = redis.Redis.from_url(scene.where.redis)
+    client.config_set("auto-aof-rewrite-percentage", 0)  # the file stays the same meanwhile
+
+    def quiet() -> bool:
+        found = client.info("persistence")
+        return not (found["aof_rewrite_in_progress"] or found["aof_rewrite_scheduled"])
+
+    scene.until(quiet, "Redis to have rewritten its file")
+    client.close()
     # Redis 7 keeps a folder of files, of which the newest *.incr.aof is written to.
     files = sorted((scene.home / "redis").glob("**/*.aof"), key=lambda f: f.stat().st_mtime_ns)
     size = files[-1].stat().st_size

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from headrace import topology
 from loadgen import Chunk, LoadConfig, Mix, generate, resolve
 from loadgen.config import DEFAULT_EVENT_RATE
 from loadgen.rows import DUPLICATE, MAX_LINES, REQUESTS, SESSIONS
@@ -261,3 +262,27 @@ def test_a_mix_without_room_for_requests_is_refused() -> None:
         Mix(sessions=0.9, orders=0.2)
     with pytest.raises(ValueError, match="resolve"):
         next(generate(LoadConfig(events=10), {}))
+
+
+def test_every_repeat_comes_within_the_windows_that_the_project_declares() -> None:
+    """Else the ledger, which leaves repeats out, would not say what the pipeline must do."""
+    declared = topology.load()
+    windows = {name: topic.dedupe.window for name, topic in declared.topics.items() if topic.dedupe}
+    quick = LoadConfig(events=300_000, seed=9, users=6, start_ms=1_772_366_390_000, event_rate=1e6)
+    ends: Counter[tuple[str, int]] = Counter()
+    at: dict[tuple[str, int, bytes], int] = {}
+    repeats = 0
+    for chunk in generate(quick):
+        for batch in chunk.batches.values():
+            ids = [bytes(row) for row in batch.event_ids]
+            rows = zip(batch.partitions.tolist(), ids, batch.rows["mark"].tolist(), strict=True)
+            for partition, event_id, mark in rows:
+                offset = ends[batch.topic, partition]
+                ends[batch.topic, partition] += 1
+                before = at.get((batch.topic, partition, event_id))
+                at[batch.topic, partition, event_id] = offset
+                if mark == DUPLICATE and batch.topic in windows:
+                    repeats += 1
+                    assert before is not None
+                    assert offset - before <= windows[batch.topic]
+    assert repeats > 300
