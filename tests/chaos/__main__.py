@@ -169,13 +169,13 @@ def _draw(rng: random.Random, disks: Disks) -> str:
 
 
 def _fault(name: str, scene: Scene, watch: Watch, rng: random.Random) -> dict[str, Any]:
-    """Inject one. Half of them are left alone until all is well; the others overlap."""
+    """Inject one. One in three is left alone until all is well; the others overlap."""
     began = time.monotonic()
     FAULTS[name].inject(scene)
     ended = time.monotonic()
     fault: dict[str, Any] = {"fault": name, "seconds": round(ended - began, 2), "recovery": None}
-    if rng.random() < 0.5:
-        scene.pause(0.5, 2.0)
+    if rng.random() > 1 / 3:
+        scene.pause(0.2, 1.5)
         return fault
     topics = _topics(scene, FAULTS[name].sink)
     while (recovery := watch.recovered(ended, topics)) is None:

@@ -115,7 +115,7 @@ def crash_point(scene: Scene) -> None:
     """The next worker that starts dies in a named step of the protocol; one is killed for it."""
     point = scene.rng.choice(POINTS)
     before = set(scene.workers.pids)
-    scene.workers.env_once = {VARIABLE: f"{point}:{scene.rng.randint(1, 30)}"}
+    scene.workers.env_once = {VARIABLE: f"{point}:{scene.rng.randint(1, 15)}"}
     kill_worker(scene)
     scene.until(lambda: not before.issuperset(scene.restarted()), "a worker to be started again")
     doomed = set(scene.workers.pids) - before

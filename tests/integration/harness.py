@@ -141,6 +141,7 @@ class Pipeline:
                 "delivery": {"max_delay_ms": 20, **delivery},
             }
         )
+        self.decode_ids = decode
         self.sink = Remembering()
         self.others: list[Remembering] = []
         admin = AdminClient({"bootstrap.servers": kafka})
@@ -173,6 +174,7 @@ class Pipeline:
             {self.topic: decode},
             [self.sink, *self.others],
             SystemClock(),
+            {self.topic: self.decode_ids},
         )
         app = composition.compose(self.runtime, Endpoints(self.kafka, "", ""), self.root)
         await app.start()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from confluent_kafka import TopicPartition as KafkaTP
 from confluent_kafka.admin import AdminClient
 from faust.types import TP
 
-from tests.integration.harness import Pipeline
+from headrace.block import Block
+from headrace.frame import Frame
+from tests.integration.harness import Pipeline, decode
 
 pytestmark = pytest.mark.services
 
@@ -36,6 +40,26 @@ async def test_a_successor_reads_the_window_again(stack, tmp_path):
     async with pipeline.running():
         await pipeline.drained()
     assert values(pipeline)[10:] == [b"5", b"6", b"new"]
+
+
+async def test_a_worker_may_stop_while_it_reads_the_window_again(stack, tmp_path):
+    pipeline = Pipeline(stack.kafka, tmp_path, dedupe=100)
+    pipeline.produce(*(b"%d" % i for i in range(10)))
+    async with pipeline.running():
+        await pipeline.drained()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(block: Block) -> Frame:
+        begun.set()
+        go_on.wait(20)
+        return decode(block)
+
+    pipeline.decode_ids = slow
+    async with pipeline.running():
+        await pipeline.until(begun.is_set)
+    assert pipeline.runtime is not None
+    assert pipeline.runtime.failed is None
+    go_on.set()
 
 
 async def test_a_window_longer_than_the_log_begins_where_the_log_does(stack, tmp_path):
