@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+#: Exit code of a worker that may be started again (EX_TEMPFAIL of sysexits.h): Faust or a client
+#: library ended it, for example because Kafka went away while it was starting.
+EXIT_AGAIN = 75
+
 
 class HeadraceError(Exception):
     """Base of every error Headrace raises on purpose."""

@@ -17,7 +17,7 @@ from faust.worker import Worker
 from headrace.app import Runtime, create
 from headrace.clock import SystemClock
 from headrace.endpoints import state_dir
-from headrace.errors import HeadraceError, Transient
+from headrace.errors import EXIT_AGAIN, HeadraceError, Transient
 from headrace.repeats import Repeats
 
 NOISY = ("faust", "mode", "aiokafka")
@@ -57,9 +57,10 @@ def _created(root: Path) -> faust.App:
 
 
 def work(root: Path, index: int) -> int:
-    """Run a worker until a signal or a fatal error; returns the exit code.
+    """Run a worker until a signal or an error; returns the exit code.
 
-    Waits for a Kafka that is away, as it would later on. Raises ConfigError.
+    0 after a signal, 1 after an error that would come again, EXIT_AGAIN otherwise. Waits for a
+    Kafka that is away, as it would later on. Raises ConfigError.
     """
     app = _created(root)
     runtime: Runtime = app.headrace
@@ -74,7 +75,7 @@ def work(root: Path, index: int) -> int:
     try:
         worker.execute_from_commandline()
     except SystemExit as exit_:
-        code = exit_.code if isinstance(exit_.code, int) else 1
+        code = EXIT_AGAIN if exit_.code else 0
     else:
         code = 0
     runtime.metrics.write(path)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from headrace.errors import Terminal
+from headrace.errors import EXIT_AGAIN, Terminal
 from headrace.lifeline import die_with_parent
 
 log = logging.getLogger(__name__)
@@ -24,9 +24,9 @@ STOP_TIMEOUT_S = 30.0
 class Workers:
     """A fixed number of worker processes of one pipeline.
 
-    A worker that a signal killed is started again (its blocks in doubt are repeated by whoever
-    gets its partitions); one that stopped with an error stops the group, because the same error
-    would meet every other worker.
+    A worker that a signal killed, or that says EXIT_AGAIN, is started again (its blocks in doubt
+    are repeated by whoever gets its partitions); one that stopped with another error stops the
+    group, because the same error would meet every other worker.
     """
 
     def __init__(
@@ -84,18 +84,18 @@ class Workers:
             code = process.poll()
             if code is None:
                 continue
-            if code >= 0:
+            if code >= 0 and code != EXIT_AGAIN:
                 where = f"see {self._log_file}" if self._log_file else "its error is above"
                 raise Terminal(f"worker {index} stopped with exit code {code}: {where}")
             now = time.monotonic()
             recent = [t for t in self._restarts.get(index, []) if now - t < CALM_S]
             if len(recent) >= self._restarts_in_a_row:
                 raise Terminal(
-                    f"worker {index} was killed {len(recent) + 1} times in {CALM_S:.0f} s, the "
-                    f"last time by {signal.Signals(-code).name}"
+                    f"worker {index} ended {len(recent) + 1} times in {CALM_S:.0f} s, the last "
+                    f"time {_how(code)}"
                 )
             self._restarts[index] = [*recent, now]
-            log.warning("worker %d was killed by %s, restarted", index, signal.Signals(-code).name)
+            log.warning("worker %d ended %s, restarted", index, _how(code))
             self._spawn(index)
 
     def stop(self) -> None:
@@ -116,3 +116,8 @@ class Workers:
         while not stopped():
             self.check()
             time.sleep(every_s)
+
+
+def _how(code: int) -> str:
+    """How a process ended, from its return code."""
+    return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"

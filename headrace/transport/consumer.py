@@ -15,6 +15,7 @@ from headrace.delivery.delivery import Delivery
 from headrace.delivery.job import Job
 from headrace.delivery.pace import Turn
 from headrace.delivery.start import Start
+from headrace.errors import HeadraceError
 from headrace.preflight import partitions_changed
 from headrace.topology.model import Delivery as Config
 from headrace.transport.buffer import Cut, Fetched, OutOfStep, PartitionBuffer
@@ -70,10 +71,13 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
             if tp.partition >= runtime.topology.partitions(tp.topic):
                 self._on_fatal(partitions_changed(runtime.topology, tp.topic))
                 return
-        await runtime.start()
         self._buffers.clear()
         self._delivery.keep([TopicPartition(*tp) for tp in assignment])
-        await self._begin(assignment)
+        try:
+            await runtime.start()
+            await self._begin(assignment)
+        except HeadraceError as error:
+            self._on_fatal(error)
 
     async def _begin(self, tps: Collection[TP]) -> None:
         """Start the delivery of partitions, and read on where it says."""
