@@ -14,6 +14,7 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import (
     ConsumerStoppedError,
     IllegalGenerationError,
+    KafkaConnectionError,
     KafkaError,
     RebalanceInProgressError,
     UnknownMemberIdError,
@@ -176,13 +177,19 @@ async def _never_late(coordinator: Any) -> None:
     """See that a commit which is given up on can't arrive after a later one.
 
     Closing a connection lets the kernel deliver what it still holds, minutes later if the network
-    was down. With this option it is dropped. Nothing else orders commits of one generation.
+    was down. With this option it is dropped. Nothing else orders commits of one generation. Raises
+    KafkaConnectionError when the connection has just been closed.
     """
     group, node = ConnectionGroup.COORDINATION, coordinator.coordinator_id
     if await coordinator._client.ready(node, group=group):
         connection = coordinator._client._conns[node, group]
         raw = connection._writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DROP_UNSENT)
+        try:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DROP_UNSENT)
+        except OSError as error:
+            raise KafkaConnectionError(
+                f"the coordinator's connection is closed: {error}"
+            ) from error
 
 
 def _as_parsed(_: KafkaTP, record: Any) -> Any:

@@ -61,6 +61,7 @@ DISK = {
     172: "CANNOT_CREATE_DIRECTORY",
     204: "CANNOT_FSYNC",
     243: "NOT_ENOUGH_SPACE",
+    246: "CORRUPTED_DATA",  # seen: a part that a merge left on a full disk; a restart mends it
     364: "RECEIVED_ERROR_TOO_MANY_REQUESTS",  # from S3
     499: "S3_ERROR",
     500: "AZURE_BLOB_STORAGE_ERROR",

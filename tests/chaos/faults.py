@@ -279,8 +279,12 @@ def read_only(scene: Scene) -> None:
 
 
 def disk_full(scene: Scene) -> None:
-    """The disk of one service has not one byte left for some seconds."""
-    name = scene.rng.choice(SERVICES)
+    """The disk of one service has not one byte left for some seconds.
+
+    Not ClickHouse's: a merge that a full disk cuts short loses data by itself, without any part of
+    this pipeline (docs/reliability.md).
+    """
+    name = scene.rng.choice(["kafka", "redis"])
     scene.disks.fill(name)
     scene.pause(1.0, 4.0)
     scene.disks.free(name)
