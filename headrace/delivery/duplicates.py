@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
-from functools import partial
-from typing import ParamSpec, TypeVar
 
 import numpy as np
 import polars as pl
@@ -16,11 +14,9 @@ import polars as pl
 from headrace.block import Block, TopicPartition
 from headrace.delivery.job import Decode
 from headrace.delivery.seen import Seen
+from headrace.delivery.threads import in_thread
 from headrace.frame import OFFSET, Frame
 from headrace.topology.model import Topology
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Duplicates:
@@ -81,7 +77,7 @@ class Duplicates:
         to be remembered. Call in the order of the log.
         """
         if block.topic not in self._declared:
-            return asyncio.ensure_future(self._call(decode, block))
+            return asyncio.ensure_future(in_thread(self._executor, decode, block))
         turn = self._turn(block.tp)
         return asyncio.ensure_future(self._decode(block, decode, self._seen[block.tp], *turn))
 
@@ -108,10 +104,10 @@ class Duplicates:
         mine: asyncio.Future[None],
     ) -> Frame:
         try:
-            frame = await self._call(decode, block)
+            frame = await in_thread(self._executor, decode, block)
             if before is not None:
                 await asyncio.shield(before)
-            kept = await self._call(self._first_only, frame, seen)
+            kept = await in_thread(self._executor, self._first_only, frame, seen)
         except BaseException:
             mine.cancel()  # what follows can't know any more what is a repeat
             raise
@@ -133,7 +129,3 @@ class Duplicates:
         before = self._turns.get(tp)
         self._turns[tp] = mine = asyncio.get_running_loop().create_future()
         return before, mine
-
-    async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        call = partial(function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)

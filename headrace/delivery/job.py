@@ -6,18 +6,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
-from typing import ParamSpec, TypeVar
 
 from headrace.agent import AgentFunction, poison
 from headrace.block import Block
 from headrace.delivery.pace import Turn
+from headrace.delivery.threads import in_thread
 from headrace.errors import HeadraceError
 from headrace.frame import Bad, Frame
 from headrace.writes import NOTHING, Writes
 
-P = ParamSpec("P")
-T = TypeVar("T")
 Decode = Callable[[Block], Frame]
 
 
@@ -63,7 +60,7 @@ class Job:
         """Run one agent on the block and keep what it asks for, or how it failed."""
         result = self._writes[agent]
         try:
-            writes = await self._call(self._agents[agent], await self.frame())
+            writes = await in_thread(self._executor, self._agents[agent], await self.frame())
         except asyncio.CancelledError:
             if not self._frame.cancelled():
                 raise  # the agent itself is stopped, not the job dropped
@@ -94,7 +91,9 @@ class Job:
                 raise result
         while failed:
             for name in failed:
-                found, frame = await self._call(poison, name, self._agents[name], frame)
+                found, frame = await in_thread(
+                    self._executor, poison, name, self._agents[name], frame
+                )
                 bad.extend(found)
             failed, results = await self._again(frame)
         writes = sum((r for r in results if isinstance(r, Writes)), NOTHING)
@@ -102,7 +101,7 @@ class Job:
 
     async def _again(self, frame: Frame) -> tuple[list[str], list[Writes | BaseException]]:
         results: list[Writes | BaseException] = await asyncio.gather(
-            *(self._call(function, frame) for function in self._agents.values()),
+            *(in_thread(self._executor, function, frame) for function in self._agents.values()),
             return_exceptions=True,
         )
         failed = [
@@ -121,7 +120,3 @@ class Job:
         self._frame.cancel()
         for result in self._writes.values():
             result.cancel()
-
-    async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        call = partial(function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
