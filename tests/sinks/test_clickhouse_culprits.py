@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import polars as pl
 import pytest
 from aiohttp import web
 
-from headrace.endpoints import Endpoints
 from headrace.errors import Terminal
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
 from sinks.clickhouse import culprits
-from sinks.clickhouse.writer import Connection, TableSink
+from sinks.clickhouse.writer import TableSink
+from tests.sinks.http_proxy import Proxy
 from tests.sinks.place import declare, span
-from tests.sinks.test_clickhouse_errors import Proxy, worded
+from tests.sinks.test_clickhouse_errors import worded
 
 N = 1_000
 FIRST = 5_000  # offset of row 0
@@ -28,27 +27,8 @@ BLOCK = span(FIRST, FIRST + N - 1, 3)
 
 
 @pytest.fixture
-async def proxy(stack: Endpoints) -> AsyncIterator[Proxy]:
-    async with Proxy(stack.clickhouse) as made:
-        yield made
-
-
-@pytest.fixture
 def declared(tmp_path: Path) -> Topology:
     return declare(tmp_path)
-
-
-@pytest.fixture
-async def sink(declared: Topology, proxy: Proxy) -> AsyncIterator[TableSink]:
-    made = TableSink(declared, "events", Connection(proxy.url))
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def ask(declared: Topology, stack: Endpoints) -> Any:
-    client = clickhouse_connect.get_client(dsn=stack.clickhouse)
-    return lambda sql: client.query(sql.replace("$", declared.clickhouse.database)).result_rows
 
 
 @pytest.fixture

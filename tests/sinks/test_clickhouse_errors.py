@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from sinks.clickhouse.culprits import ABOUT_ALL, ABOUT_TYPES
 from sinks.clickhouse.errors import PASSING, classify, code_of
 from sinks.clickhouse.migrate import Migration
 from sinks.clickhouse.writer import Connection, TableSink
+from tests.sinks.http_proxy import Proxy
 from tests.sinks.place import declare, rows, span
 from tests.stack.nobody import nobody_listens
 
@@ -158,50 +159,6 @@ def test_a_code_is_only_taken_from_where_codes_stand(
     assert type(classify(error, "insert")) is policy
 
 
-class Proxy:
-    """Before the real server; ``answer`` may answer an INSERT in its place."""
-
-    def __init__(self, behind: str) -> None:
-        self.inserts: list[str] = []
-        self.answer: Callable[[web.Request, str], Any] = lambda _, __: None
-        self.url = ""
-        self._behind = behind
-        self._session: Any = None
-        self._runner: Any = None
-
-    async def __aenter__(self) -> Proxy:
-        self._session = aiohttp.ClientSession(auto_decompress=False)
-        app = web.Application(client_max_size=1 << 30)
-        app.router.add_route("*", "/", self._handle)
-        self._runner = web.AppRunner(app, auto_decompress=False, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
-        await self._session.close()
-
-    async def _handle(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        if body.startswith(b"INSERT"):
-            line = body.split(b"\n", 1)[0].decode()
-            self.inserts.append(line)
-            answer = self.answer(request, line)
-            if asyncio.iscoroutine(answer):
-                answer = await answer
-            if answer is not None:
-                return answer
-        headers = {k: v for k, v in request.headers.items() if k not in ("Host", "Content-Length")}
-        async with self._session.request(
-            request.method, self._behind, params=request.query, data=body, headers=headers
-        ) as got:
-            kept = {k: v for k, v in got.headers.items() if k.startswith(("X-", "Content-Enc"))}
-            return web.Response(status=got.status, body=await got.read(), headers=kept)
-
-
 @pytest.fixture
 def declared(stack: Endpoints, tmp_path: Path) -> Topology:
     made = declare(tmp_path)
@@ -209,25 +166,6 @@ def declared(stack: Endpoints, tmp_path: Path) -> Topology:
     migration.apply()
     migration.close()
     return made
-
-
-@pytest.fixture
-async def proxy(stack: Endpoints) -> AsyncIterator[Proxy]:
-    async with Proxy(stack.clickhouse) as made:
-        yield made
-
-
-@pytest.fixture
-async def sink(declared: Topology, proxy: Proxy) -> AsyncIterator[TableSink]:
-    made = TableSink(declared, "events", Connection(proxy.url))
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def ask(declared: Topology, stack: Endpoints) -> Any:
-    client = clickhouse_connect.get_client(dsn=stack.clickhouse)
-    return lambda sql: client.query(sql.replace("$", declared.clickhouse.database)).result_rows
 
 
 BLOCK = span(0, 9)
