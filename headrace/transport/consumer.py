@@ -63,7 +63,13 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
     # -- positions -----------------------------------------------------------------------------
 
     async def perform_seek(self) -> None:
-        """Begin consuming the assignment where Delivery says; called when Faust resumes."""
+        """Begin consuming the assignment where Delivery says; called before Faust resumes the flow.
+
+        When it does it empties its agents' queues, so a Block that were handed on before would be
+        forgotten, and its partition stand still. Faust has stopped the flow by now only where
+        partitions were taken away: not where there were none.
+        """
+        self.stop_flow()
         assignment = self.assignment()
         runtime = self.app.headrace
         runtime.metrics.rebalances += 1

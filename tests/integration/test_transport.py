@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from itertools import pairwise
 
 import pytest
@@ -44,6 +45,33 @@ async def test_a_second_worker_goes_on_where_the_first_stopped(stack, tmp_path):
         await pipeline.drained()
     pipeline.produce(b"c")
     async with pipeline.running():
+        await pipeline.drained()
+    assert pipeline.sink.offsets() == [0, 1, 2]
+
+
+async def test_no_block_is_handed_on_before_faust_has_emptied_its_queues(stack, tmp_path):
+    """A worker that had no partitions gets some: the flow was never stopped for it."""
+    pipeline = Pipeline(stack.kafka, tmp_path)
+    pipeline.produce(b"a", b"b")
+    offered = []
+    async with pipeline.running() as app:
+        await pipeline.drained()
+        app.consumer.resume_flow()
+        begin, offer = app.consumer._begin, app.consumer._delivery.offer
+
+        async def slowly(tps):
+            """Other partitions' positions take their time, and Faust's fetcher goes on."""
+            await begin(tps)
+            pipeline.produce(b"c")
+            with contextlib.suppress(TimeoutError):
+                await pipeline.until(lambda: offered, 2)
+
+        app.consumer._begin = slowly
+        app.consumer._delivery.offer = lambda *args: offered.append(args) or offer(*args)
+        await app.consumer.perform_seek()
+        assert offered == []
+        app.flow_control.resume()
+        app.consumer.resume_flow()
         await pipeline.drained()
     assert pipeline.sink.offsets() == [0, 1, 2]
 
