@@ -6,7 +6,8 @@
 -- ARGV[4]   last offset that must be done before this block, or -1 when the caller can't tell
 -- ARGV[5]   1: a block that was begun must be finished before another one comes
 -- ARGV[6]   first offset of the block           ARGV[7]  digest of all its chunks
--- ARGV[8]   msgpack: for each data key a list of {kind, ttl, keep, columns}
+-- ARGV[8]   msgpack: a list of {kind, ttl, keep, keys, counts, columns ...}: the data keys by their
+--           number from 1, how many rows of the columns belong to each, and the columns
 --
 -- The fence holds `done` (last offset of the newest complete block) and, while a block is under
 -- way, `last` (its last offset), `next` (the chunk that comes next) and `plan` (the digest: other
@@ -56,43 +57,54 @@ end
 -- Lua's stack bounds what unpack can take.
 local STEP = 2000
 local EXACT = 2 ^ 53
+-- Up to here '..' writes whole numbers exactly.
+local SHORT = 1e14
 
-local commands = {}
+local call, pcall, unpack, match = redis.call, redis.pcall, unpack, string.match
+
+-- Commands to run, by column: what each is, its key, option or false, and arguments.
+local count, names, places, options, arguments = 0, {}, {}, {}, {}
 local refusal
 
 local function refuse(word, key, what)
   refusal = refusal or (word .. ' ' .. key .. ': ' .. what)
 end
 
-local function later(...)
-  commands[#commands + 1] = {...}
+local function later(name, key, args, option)
+  count = count + 1
+  names[count], places[count], options[count], arguments[count] = name, key, option or false, args
 end
 
-local function in_steps(command, key, args, option)
+local function run(name, key, option, args)
   for from = 1, #args, STEP do
     local to = math.min(from + STEP - 1, #args)
     if option then
-      redis.call(command, key, option, unpack(args, from, to))
+      call(name, key, option, unpack(args, from, to))
     else
-      redis.call(command, key, unpack(args, from, to))
+      call(name, key, unpack(args, from, to))
     end
   end
 end
 
-local function read(command, key, names)
-  local all = {}
-  for from = 1, #names, STEP do
-    local to = math.min(from + STEP - 1, #names)
-    local part = redis.pcall(command, key, unpack(names, from, to))
+-- What a hash or sorted set holds of the fields or members `wanted[from..to]`, from 1.
+local function read(command, key, wanted, from, to)
+  if to - from < STEP then
+    local part = pcall(command, key, unpack(wanted, from, to))
     if part.err then
       refuse(part.err, key, command)
-      return all
+      return {}
     end
-    if #names <= STEP then
-      return part
+    return part
+  end
+  local all = {}
+  for start = from, to, STEP do
+    local part = pcall(command, key, unpack(wanted, start, math.min(start + STEP - 1, to)))
+    if part.err then
+      refuse(part.err, key, command)
+      return {}
     end
     for i = 1, #part do
-      all[from + i - 1] = part[i]
+      all[start - from + i] = part[i]
     end
   end
   return all
@@ -114,73 +126,82 @@ local function sum(key, field, a, b)
   return new
 end
 
+-- Whole numbers go to redis.call as they are: it writes them by %.17g, exact up to EXACT.
 local plan = {}
 
-plan[1] = function(key, fields, deltas) -- ADD
-  local old, set, gone = read('HMGET', key, fields), {}, {}
-  for i, field in ipairs(fields) do
-    local new = sum(key, field, tonumber(old[i] or '0'), deltas[i])
-    if new == 0 then
-      if old[i] then
-        gone[#gone + 1] = field
-      end
-    else
-      set[#set + 1] = field
-      set[#set + 1] = whole(new)
+plan[1] = function(key, from, to, fields, deltas) -- ADD
+  local old, set, n, gone = read('HMGET', key, fields, from, to), {}, 0, nil
+  for i = from, to do
+    local field, held = fields[i], old[i - from + 1]
+    local new = sum(key, field, tonumber(held or 0), deltas[i])
+    if new ~= 0 then
+      set[n + 1], set[n + 2] = field, new
+      n = n + 2
+    elseif held then
+      gone = gone or {}
+      gone[#gone + 1] = field
     end
   end
   later('HSET', key, set)
-  later('HDEL', key, gone)
+  if gone then
+    later('HDEL', key, gone)
+  end
 end
 
-plan[2] = function(key, fields, buckets, deltas) -- RING
-  local old, set = read('HMGET', key, fields), {}
-  for i, field in ipairs(fields) do
-    local bucket, total = buckets[i], deltas[i]
-    if old[i] then
-      local b, s = string.match(old[i], '^(%-?%d+):(%-?%d+)$')
-      b, s = tonumber(b), tonumber(s)
+plan[2] = function(key, from, to, fields, buckets, deltas) -- RING
+  local old, set, n = read('HMGET', key, fields, from, to), {}, 0
+  for i = from, to do
+    local field, bucket, total, held = fields[i], buckets[i], deltas[i], old[i - from + 1]
+    if held then
+      local b, s = match(held, '^(%-?%d+):(%-?%d+)$')
+      b = tonumber(b)
       if b == nil then
         refuse('FOREIGN', key, 'field ' .. field .. ' holds no ring bucket')
       elseif b > bucket then
         bucket = nil
       elseif b == bucket then
-        total = sum(key, field, s, total)
+        total = sum(key, field, tonumber(s), total)
       end
     end
     if bucket then
-      set[#set + 1] = field
-      set[#set + 1] = whole(bucket) .. ':' .. whole(total)
+      local text = total
+      if total >= SHORT or total <= -SHORT then
+        text = whole(total)
+      end
+      set[n + 1], set[n + 2] = field, bucket .. ':' .. text
+      n = n + 2
     end
   end
   later('HSET', key, set)
 end
 
-plan[3] = function(key, fields, values, versions) -- LAST
-  local old, set = read('HMGET', key, fields), {}
-  for i, field in ipairs(fields) do
-    local version = old[i] and string.match(old[i], '^([^|]*)|')
-    if old[i] and not version then
-      refuse('FOREIGN', key, 'field ' .. field .. ' holds no version')
+plan[3] = function(key, from, to, fields, values, versions) -- LAST
+  local old, set, n = read('HMGET', key, fields, from, to), {}, 0
+  for i = from, to do
+    local held = old[i - from + 1]
+    local version = held and match(held, '^([^|]*)|')
+    if held and not version then
+      refuse('FOREIGN', key, 'field ' .. fields[i] .. ' holds no version')
     elseif not version or versions[i] > version then
-      set[#set + 1] = field
-      set[#set + 1] = versions[i] .. '|' .. values[i]
+      set[n + 1], set[n + 2] = fields[i], versions[i] .. '|' .. values[i]
+      n = n + 2
     end
   end
   later('HSET', key, set)
 end
 
-plan[4] = function(key, members, scores, _, keep) -- MAX
-  local held, args = redis.call('TYPE', key).ok, {}
+plan[4] = function(key, from, to, members, scores, _, keep) -- MAX
+  local held, args, n = call('TYPE', key).ok, {}, 0
   if held ~= 'none' and held ~= 'zset' then
     refuse('WRONGTYPE', key, 'is a ' .. held)
   end
-  for i, member in ipairs(members) do
-    if scores[i] ~= scores[i] then
-      refuse('NAN', key, 'score of ' .. member)
+  for i = from, to do
+    local score = scores[i]
+    if score ~= score then
+      refuse('NAN', key, 'score of ' .. members[i])
     end
-    args[#args + 1] = scores[i]
-    args[#args + 1] = member
+    args[n + 1], args[n + 2] = score, members[i]
+    n = n + 2
   end
   later('ZADD', key, args, 'GT')
   if keep > 0 then
@@ -188,36 +209,42 @@ plan[4] = function(key, members, scores, _, keep) -- MAX
   end
 end
 
-plan[5] = function(key, members, scores) -- ADD_FLOAT: redis.call writes numbers as %.17g, exact
-  local old, args = read('ZMSCORE', key, members), {}
-  for i, member in ipairs(members) do
-    local new = tonumber(old[i] or '0') + scores[i]
+plan[5] = function(key, from, to, members, scores) -- ADD_FLOAT: as exact as whole numbers
+  local old, args, n = read('ZMSCORE', key, members, from, to), {}, 0
+  for i = from, to do
+    local held = old[i - from + 1]
+    local new = held and tonumber(held) + scores[i] or scores[i]
     if new ~= new then
-      refuse('NAN', key, 'score of ' .. member)
+      refuse('NAN', key, 'score of ' .. members[i])
     end
-    args[#args + 1] = new
-    args[#args + 1] = member
+    args[n + 1], args[n + 2] = new, members[i]
+    n = n + 2
   end
   later('ZADD', key, args)
 end
 
-for i, entries in ipairs(cmsgpack.unpack(ARGV[8])) do
-  local key, ttl = KEYS[i + 1], 0
-  for _, entry in ipairs(entries) do
-    local columns = entry[4]
-    plan[entry[1]](key, columns[1], columns[2], columns[3], entry[3])
-    ttl = math.max(ttl, entry[2])
-  end
-  if ttl > 0 then
-    later('EXPIRE', key, {ttl})
+local ttls = {}
+for _, op in ipairs(cmsgpack.unpack(ARGV[8])) do
+  local apply, ttl, keep, keys, counts = plan[op[1]], op[2], op[3], op[4], op[5]
+  local from = 1
+  for i = 1, #keys do
+    local to = from + counts[i] - 1
+    apply(KEYS[keys[i] + 1], from, to, op[6], op[7], op[8], keep)
+    if ttl > 0 then
+      ttls[keys[i]] = ttl
+    end
+    from = to + 1
   end
 end
 
 if refusal then
   return redis.error_reply(refusal)
 end
-for _, command in ipairs(commands) do
-  in_steps(unpack(command))
+for i = 1, count do
+  run(names[i], places[i], options[i], arguments[i])
+end
+for number, ttl in pairs(ttls) do
+  call('EXPIRE', KEYS[number + 1], ttl)
 end
 
 if chunk + 1 == chunks then
