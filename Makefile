@@ -19,10 +19,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-.PHONY: help demo test check bench chaos up down clean lock
+.PHONY: help demo test check bench bench-check chaos up down clean lock
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 13
 
 demo: $(READY) ## Everything at once with a live view, then the proof (ARGS="--events N --json FILE")
 	$(BIN)/headrace demo $(ARGS)
@@ -38,8 +38,11 @@ check: $(READY) ## Lint, format, types, imports, and the topology itself
 	$(BIN)/lint-imports
 	$(BIN)/headrace check
 
-bench: $(READY) ## Measure Headrace beside idiomatic Faust and raw consume (ARGS="--json FILE")
+bench: $(READY) ## Measure Headrace beside its peers (ARGS="--json FILE")
 	$(BIN)/python -m bench $(ARGS)
+
+bench-check: $(READY) ## Compare the bench's ratios with the recorded ones (ARGS="--short" as in CI)
+	$(BIN)/python -m bench.check $(ARGS)
 
 chaos: $(READY) ## Kill workers and services under load, then prove the results (ARGS="--faults N --seed S --json FILE")
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -35,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 import loadgen
-from bench.process import ROOT, result_of
+from bench.process import ROOT, contestant, result_of
 from headrace import stack, topology
 from headrace.block import TopicPartition
 from headrace.cli.apply import apply_all
@@ -276,7 +276,8 @@ def one(
         apply_all(Path(folder), declared, where)
         try:
             usage = Share()
-            figures = result_of(f"Headrace, {guarantee}", "headrace_sinks", folder, timeout=timeout)
+            command = contestant("headrace_sinks", folder)
+            figures = result_of(f"Headrace, {guarantee}", command, timeout)
             usage.stop()
             rows = Proof(where, declared, sent).rows(figures["events"])
         finally:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ from headrace.lifeline import die_with_parent
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def result_of(name: str, module: str, *args: str, timeout: float = 900) -> dict[str, Any]:
-    """Run ``bench.contestants.<module>`` for at most ``timeout`` s; returns what it measured.
+def result_of(name: str, command: Sequence[str], timeout: float = 900) -> dict[str, Any]:
+    """Run a program for at most ``timeout`` s; returns what it measured.
 
     Raises RuntimeError with the end of its stderr when it gives no result.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", f"bench.contestants.{module}", *args],
+        command,
         cwd=ROOT,
         env={**os.environ, "PYTHONFAULTHANDLER": "1"},
         stdout=subprocess.PIPE,
@@ -39,3 +40,8 @@ def result_of(name: str, module: str, *args: str, timeout: float = 900) -> dict[
         if mark:
             return dict(json.loads(figures))
     raise RuntimeError(f"{name} gave no result:\n{err[-3000:]}")
+
+
+def contestant(module: str, *args: str) -> list[str]:
+    """The command for one of ``bench.contestants``, in this interpreter."""
+    return [sys.executable, "-m", f"bench.contestants.{module}", *args]

@@ -1,4 +1,4 @@
-"""Headrace: the same, an agent over blocks, exactly once on. ``decode`` or ``minutes``."""
+"""Headrace: an agent over blocks of whole records, exactly once on. A sink adds up its writes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
-from bench.events import PROJECT
+from bench import contract
 from bench.meter import Meter
+from bench.process import ROOT
 from headrace import app as composition
 from headrace.clock import SystemClock
 from headrace.endpoints import Endpoints
@@ -23,15 +24,24 @@ from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
 
 
-# ---- what the user writes
-def minutes(frame: Frame) -> Writes:
-    by = [pl.col("occurred_at").dt.truncate("1m").alias("minute"), "type"]
-    sums = frame.df.group_by(by).agg(pl.len(), pl.col("amount").sum())
-    return Writes((Rows("minutes", sums),))
-
-
+# ---- what the user writes for decode
 def decode(frame: Frame) -> Writes:
-    return Writes((Rows("minutes", frame.df.select(pl.len())),))
+    return Writes((Rows("sums", frame.df.select(pl.len(), pl.col("amount").sum())),))
+
+
+# ---- what the user writes for minutes and users
+def by_minute(frame: Frame, field: str) -> Writes:
+    by = [pl.col("occurred_at").dt.truncate("1m").alias("minute"), field]
+    sums = frame.df.group_by(by).agg(pl.len(), pl.col("amount").sum())
+    return Writes((Rows("sums", sums),))
+
+
+def minutes(frame: Frame) -> Writes:
+    return by_minute(frame, "type")
+
+
+def users(frame: Frame) -> Writes:
+    return by_minute(frame, "user_id")
 
 
 # ----
@@ -73,19 +83,19 @@ async def main(job: str, bootstrap: str, topic: str, count: int) -> None:
         {
             "version": 1,
             "name": f"bench-{uuid.uuid4().hex[:8]}",
-            "topics": {topic: {"schema": "payment", "key": "user_id"}},
+            "topics": {topic: {"schema": "payments", "key": "user_id"}},
             "agents": {
                 "job": {
                     "function": f"bench.contestants.headrace_blocks:{job}",
                     "reads": [topic],
-                    "writes": {"tables": ["minutes"]},
+                    "writes": {"tables": ["sums"]},
                 }
             },
-            "clickhouse": {"tables": {"minutes": {"topic": topic, "order_by": ["minute"]}}},
+            "clickhouse": {"tables": {"sums": {"topic": topic, "order_by": ["len"]}}},
         }
     )
     meter = Meter()
-    codec = Codec(Registry.load(PROJECT), "payment")
+    codec = Codec(Registry.load(ROOT), "payments")
 
     def timed(block):
         meter.start()
@@ -101,17 +111,30 @@ async def main(job: str, bootstrap: str, topic: str, count: int) -> None:
             raise runtime.failed
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(sink.all.wait(), 1)
-    meter.finish(answer(sink.frames) if job == "minutes" else None)
+    total = added(job, sink.frames)
+    meter.lap()
+    meter.finish(answer(job, total))
     await app.stop()
 
 
-def answer(frames: list[pl.DataFrame]) -> dict[str, list[int]]:
-    total = pl.concat(frames).group_by("minute", "type").agg(pl.col("len", "amount").sum())
-    minute = pl.col("minute").dt.epoch("ms")
-    return {
-        f"{m} {kind}": [n, amount]
-        for m, kind, n, amount in total.select(minute, "type", "len", "amount").iter_rows()
-    }
+def added(job: str, frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Add the blocks' sums up, where a real pipeline has an aggregating table."""
+    parts, sums = pl.concat(frames), (pl.col("len").sum(), pl.col("amount").sum())
+    if job == "decode":
+        return parts.select(sums)
+    return parts.group_by("minute", {"minutes": "type", "users": "user_id"}[job]).agg(sums)
+
+
+def answer(job: str, total: pl.DataFrame):
+    """See ``bench.contract``."""
+    total = total.with_columns((pl.col("amount") * 100).cast(pl.Int64))
+    if job == "decode":
+        return contract.decoded(*total.row(0))
+    total = total.with_columns(pl.col("minute").dt.epoch("ms"))
+    if job == "minutes":
+        return contract.minutes(total.iter_rows())
+    number = pl.col("user_id").str.slice(1).cast(pl.Int64)
+    return contract.users(total.with_columns(number).iter_rows())
 
 
 if __name__ == "__main__":

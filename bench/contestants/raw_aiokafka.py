@@ -7,7 +7,7 @@ import sys
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bench.events import PARTITIONS
+from bench.contract import PARTITIONS
 from bench.meter import Meter
 
 
@@ -21,9 +21,9 @@ async def main(bootstrap: str, topic: str, count: int) -> None:
         if batches:
             meter.start()
         meter.events += sum(map(len, batches.values()))
-    meter.finish()
+    meter.finish({"events": meter.events})
     await consumer.stop()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    asyncio.run(main(sys.argv[2], sys.argv[3], int(sys.argv[4])))

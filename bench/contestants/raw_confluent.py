@@ -6,7 +6,7 @@ import sys
 
 from confluent_kafka import Consumer, TopicPartition
 
-from bench.events import PARTITIONS
+from bench.contract import PARTITIONS
 from bench.meter import Meter
 
 
@@ -21,9 +21,9 @@ def main(bootstrap: str, topic: str, count: int) -> None:
         if messages:
             meter.start()
         meter.events += sum(len(m.value()) > 0 for m in messages)
-    meter.finish()
+    meter.finish({"events": meter.events})
     consumer.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[2], sys.argv[3], int(sys.argv[4]))

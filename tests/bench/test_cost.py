@@ -114,4 +114,4 @@ def test_a_variant_is_the_project_in_places_of_its_own(tmp_path):
 def test_both_parts_run_unless_one_is_asked_for():
     asked = parse([])
     assert (asked.only, asked.sink_events, asked.pairs) == (None, 1_000_000, 5)
-    assert parse(["--only", "cost"]).only == "cost"
+    assert parse(["--only", "cost"]).only == ["cost"]

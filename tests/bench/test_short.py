@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from bench import cost
-from bench.__main__ import CONTESTANTS, measure, services, summarise
+from bench import compare, cost, rows
+from bench.__main__ import services
+from bench.field import FIELD, HEADRACE, Contestant
 from bench.process import ROOT
 from headrace import topology
 from headrace.endpoints import Endpoints
+from headrace.errors import ConfigError
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -22,14 +27,55 @@ def where() -> Iterator[Endpoints]:
         yield endpoints
 
 
-def test_contestants_agree_on_the_answer(where):
-    measured = measure(
-        where, 20_000, 2_000, 1, Console(quiet=True), timeout=90
-    )  # raises on a wrong answer
-    rows = summarise(measured)
-    assert [row["name"] for row in rows] == [c.name for c in CONTESTANTS]
-    assert all(row["events"] >= (2_000 if "Faust" in row["name"] else 20_000) for row in rows)
-    assert 70 < measured["value_bytes"] < 90
+def test_contestants_of_this_environment_agree_on_the_answers(where):
+    """The peers that need an environment of their own take part in `make bench` only."""
+    quiet = Console(quiet=True)
+    topics = compare.Topics(where.kafka, quiet)
+    field = [player for player in FIELD if not player.outside]
+    assert {player.name for player in field} >= {HEADRACE, "Faust", "aiokafka, getmany"}
+    for task in compare.TASKS:
+        runs = compare.measure(  # raises on a wrong answer
+            topics, task, lambda p: 2_000 if p.slow else 20_000, 1, quiet, field, timeout=90
+        )
+        summary = compare.summarise(task, runs)
+        assert all(
+            row["events"] == (2_000 if row["name"] == "Faust" else 20_000) for row in summary
+        )
+        assert all(row["peak_rss_bytes"] > 20 << 20 for row in summary)
+        compare.show(task, summary, quiet)
+
+
+def test_a_wrong_answer_does_not_count(where, tmp_path):
+    quiet, task = Console(quiet=True), compare.task("decode")
+    liar = tmp_path / "liar.py"
+    liar.write_text("""print('RESULT {"events": 1, "cpu_seconds": 1, "answer": {"events": 1}}')""")
+    player = Contestant("liar", lambda: [sys.executable, str(liar)], liar)
+    topics = compare.Topics(where.kafka, quiet)
+    with pytest.raises(RuntimeError, match="liar: wrong answer to decode"):
+        compare.measure(topics, task, lambda _: 1_000, 1, quiet, [player])
+
+
+def test_a_peer_that_cannot_be_installed_is_named(where):
+    def program() -> list[str]:
+        raise ConfigError("no wheel for this Python")
+
+    text = io.StringIO()
+    player = Contestant("absent", program, Path(__file__))
+    runs = compare.measure(
+        compare.Topics(where.kafka, Console(quiet=True)), compare.task("decode"), lambda _: 1, 1,
+        Console(file=text, width=200), [player],
+    )  # fmt: skip
+    assert runs == {}
+    assert "absent can't run here: no wheel for this Python" in text.getvalue()
+
+
+def test_rows_are_proved(where):
+    quiet = Console(quiet=True)
+    topics = compare.Topics(where.kafka, quiet)
+    found = rows.measure(topics, where, 20_000, 1, quiet)  # raises on wrong rows or a wrong view
+    assert found["events"] == 20_000
+    assert found["clickhouse_per_cpu_second"]["median"] > 0
+    rows.show(found, quiet)
 
 
 def test_both_guarantees_deliver_the_whole_backlog(where):
