@@ -105,16 +105,25 @@ class Run:
 Pair = Mapping[str, Run]  # by guarantee
 
 
-def variant(folder: Path, guarantee: str, name: str, max_rows: int | None = None) -> Topology:
+def variant(
+    folder: Path,
+    guarantee: str,
+    name: str,
+    max_rows: int | None = None,
+    partitions: int | None = None,
+) -> Topology:
     """Make ``folder`` the project under a guarantee; group, database and prefix are ``name``.
 
-    ``max_rows`` None leaves the size of blocks as the project has it.
+    ``max_rows`` None leaves the size of blocks as the project has it, ``partitions`` None the
+    number of those that topics have unless they say otherwise.
     """
     declared = yaml.safe_load((ROOT / topology.FILE).read_text(encoding="utf-8"))
     declared["name"] = name
     declared["delivery"]["guarantee"] = guarantee
     if max_rows is not None:
         declared["delivery"]["max_rows"] = max_rows
+    if partitions is not None:
+        declared["defaults"]["partitions"] = partitions
     declared["clickhouse"]["database"] = name
     declared["redis"]["prefix"] = name
     text = yaml.safe_dump(declared, sort_keys=False, allow_unicode=True)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ import psutil
 from rich.console import Console
 
 import loadgen.verify
-from bench.cost import partitions
+from bench.cost import partitions as all_partitions
+from bench.cost import variant
 from bench.probes import Probes
 from bench.process import ROOT
-from headrace import stack, topology
+from headrace import stack
 from headrace.cli.apply import apply_all
 from headrace.endpoints import Endpoints
 from headrace.lag import LagReader
@@ -37,6 +38,7 @@ WARM_S = 20.0
 EVERY_S = 1.0
 DRAIN_S = 600.0
 MIB = 1 << 20
+LOG = "load.log"
 
 
 class Samples:
@@ -109,25 +111,29 @@ def run(
     *,
     workers: int = 1,
     users: int = 50_000,
+    partitions: int | None = None,
     probes: float = 0.0,
     verify: bool = True,
 ) -> dict[str, Any]:
     """Load the shop's pipeline with ``rate`` events/s for ``seconds`` after it is warm.
 
+    Topics have ``partitions`` instead of what the project says, if it is given.
     ``probes`` a second measure freshness; a run with some can't be verified against the ledger.
     The topics must be empty. Raises RuntimeError when the generator or the proof fails.
     """
-    declared = topology.load(ROOT)
-    apply_all(ROOT, declared, where)
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="headrace-bench-")))
-        group = Workers(ROOT, workers, log_file=folder / "workers.log")
+        declared = variant(folder, "exactly_once", "bench", partitions=partitions)
+        apply_all(folder, declared, where)
+        group = Workers(folder, workers, log_file=folder / "workers.log")
         cleanup.callback(group.stop)
         group.start()
         ledger = folder / "ledger" if verify and not probes else None
         load = _load(folder, rate, users, ledger)
         cleanup.callback(load.kill)
-        reader = cleanup.enter_context(LagReader(where.kafka, declared.name, partitions(declared)))
+        reader = cleanup.enter_context(
+            LagReader(where.kafka, declared.name, all_partitions(declared))
+        )
         roles = {s.name: [s.pid] for s in stack.status(ROOT) if s.pid is not None}
 
         def look(samples: Samples) -> int:
@@ -139,14 +145,19 @@ def run(
             return behind
 
         samples, pause = Samples(), threading.Event()
-        _during(WARM_S, lambda: look(Samples()), pause, load)
+        _during(WARM_S, lambda: look(Samples()), pause, load, folder)
         with ExitStack() as probing:
             probe = probing.enter_context(Probes(where, declared, probes)) if probes else None
-            _during(seconds, lambda: look(samples), pause, load)
+            _during(seconds, lambda: look(samples), pause, load, folder)
         load.terminate()
         if load.wait(120):
-            raise RuntimeError(f"the generator failed: {(folder / 'load.log').read_text()[-2000:]}")
-        report = {"asked_rate": rate, "workers": workers, "users": users} | samples.summary()
+            raise _failed(folder)
+        report = {
+            "asked_rate": rate,
+            "workers": workers,
+            "users": users,
+            "partitions": len(all_partitions(declared)),
+        } | samples.summary()
         if probe is not None:
             report["freshness_ms"] = probe.summary()
         if ledger is not None:
@@ -166,14 +177,22 @@ def run(
 
 
 def _during(
-    seconds: float, look: Any, pause: threading.Event, load: subprocess.Popen[bytes]
+    seconds: float,
+    look: Callable[[], int],
+    pause: threading.Event,
+    load: subprocess.Popen[bytes],
+    folder: Path,
 ) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if load.poll() is not None:
-            raise RuntimeError("the generator ended by itself")
+            raise _failed(folder)
         look()
         pause.wait(EVERY_S)
+
+
+def _failed(folder: Path) -> RuntimeError:
+    return RuntimeError(f"the generator failed: {(folder / LOG).read_text()[-2000:]}")
 
 
 def _load(folder: Path, rate: float, users: int, ledger: Path | None) -> subprocess.Popen[bytes]:
@@ -181,9 +200,9 @@ def _load(folder: Path, rate: float, users: int, ledger: Path | None) -> subproc
     command += ["--users", str(users)]
     if ledger is not None:
         command += ["--ledger", str(ledger)]
-    with (folder / "load.log").open("wb") as log:
+    with (folder / LOG).open("wb") as log:
         return subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=log, env=dict(os.environ),
+            command, cwd=folder, stdout=log, stderr=log, env=dict(os.environ),
             preexec_fn=die_with_parent,
         )  # fmt: skip
 

@@ -30,6 +30,9 @@ from sinks.factory import make_sinks
 
 THREADS = 3
 METADATA_MS = 3_000
+#: Heartbeats within a session. A worker learns of a rebalance from the answer to its next one, so
+#: they decide how long the others wait for it; Kafka wants at least three.
+HEARTBEATS = 10
 
 
 class Runtime:

@@ -147,7 +147,7 @@ def run(
     if ledger is not None:
         check(ledger)
     wiring = wire(topology, root)
-    sender = Sender(endpoints.kafka, wiring)
+    sender = Sender(endpoints.kafka, wiring, config.rate)
     world = World(config)
     started = time.time_ns() // 1_000_000
     config = resolve(config, started)

@@ -16,6 +16,11 @@ FLUSH_S = 120.0
 BATCH = 4_096
 IN_FLIGHT = 150_000  # records handed over and not acknowledged; more wait here
 
+#: Batches of a busy producer should be worth their overhead, which the broker and all consumers
+#: pay, too: with 24 partitions and 10 ms there are 2,400 a second.
+LINGER_MS, BUSY_LINGER_MS = 10, 50
+BUSY = 20_000  # records/s
+
 SETTINGS: dict[str, Any] = {
     # confluent-kafka 2.16's produce_batch ignores the partition of a message: without this the
     # records go where CRC-32 of the key says, and located features can't be found again.
@@ -23,7 +28,6 @@ SETTINGS: dict[str, Any] = {
     "enable.idempotence": True,
     "log_level": 3,  # errors only: the rest is raised, or retried
     "compression.type": "lz4",
-    "linger.ms": 10,
     "batch.size": 1_000_000,
     # Above IN_FLIGHT, so that handing over never fails half-way: order would be lost.
     "queue.buffering.max.messages": 2 * IN_FLIGHT,
@@ -35,11 +39,14 @@ SETTINGS: dict[str, Any] = {
 class Sender:
     """One producer. ``acknowledged`` counts the records that the brokers have confirmed."""
 
-    def __init__(self, bootstrap: str, wiring: Wiring) -> None:
+    def __init__(self, bootstrap: str, wiring: Wiring, rate: float) -> None:
+        """``rate``: records/s it is meant to send; 0 is as fast as it goes."""
         self.acknowledged = 0
         self._failure: str | None = None
         self._producer = Producer(
-            SETTINGS | {"bootstrap.servers": bootstrap, "on_delivery": self._on_delivery}
+            SETTINGS
+            | {"linger.ms": LINGER_MS if 0 < rate < BUSY else BUSY_LINGER_MS}
+            | {"bootstrap.servers": bootstrap, "on_delivery": self._on_delivery}
         )
         self._check(bootstrap, wiring)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import Protocol
 
 import numpy as np
@@ -47,14 +48,24 @@ class Columns:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __add__(self, other: Columns) -> Columns:
-        shift = len(self)
-        return Columns(
-            self.values + other.values,
-            self.keys + other.keys,
-            np.concatenate([self.offsets, other.offsets]),
-            np.concatenate([self.timestamps, other.timestamps]),
-            self.headers | {i + shift: h for i, h in other.headers.items()},
+    @classmethod
+    def joined(cls, parts: Sequence[Columns]) -> Columns:
+        """All parts one after the other, copied once."""
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            return EMPTY
+        starts = accumulate(map(len, parts), initial=0)
+        return cls(
+            list(chain.from_iterable(part.values for part in parts)),
+            list(chain.from_iterable(part.keys for part in parts)),
+            np.concatenate([part.offsets for part in parts]),
+            np.concatenate([part.timestamps for part in parts]),
+            {
+                i + start: header
+                for part, start in zip(parts, starts, strict=False)
+                for i, header in part.headers.items()
+            },
         )
 
     def split(self, n: int) -> tuple[Columns, Columns]:
@@ -127,23 +138,22 @@ class PartitionBuffer:
         self.first = position
         self.position = position
         self.nbytes = 0
+        self.rows = 0
         #: When the oldest waiting record was fetched, in seconds of the caller's clock.
         self.since: float | None = None
-        self._waiting = EMPTY
+        #: What waits, fetch by fetch: joined when a Block is cut, not at every fetch.
+        self._parts: list[Columns] = []
         marks = {cut.last: cut for cut in (Cut(self.begin - 1), *cuts) if cut.last >= position}
         self._cuts = [marks[last] for last in sorted(marks)]
-
-    @property
-    def rows(self) -> int:
-        return len(self._waiting)
 
     def add(self, fetched: Fetched, now: float) -> None:
         """Append; raise OutOfStep when the fetch did not start at ``position``."""
         if fetched.start != self.position:
             raise OutOfStep(f"{self.tp}: fetched from {fetched.start}, expected {self.position}")
-        new = fetched.columns
-        self._waiting = self._waiting + new if len(self._waiting) else new
-        self.nbytes += nbytes(new.values)
+        if len(fetched.columns):
+            self._parts.append(fetched.columns)
+            self.rows += len(fetched.columns)
+            self.nbytes += nbytes(fetched.columns.values)
         self.position = fetched.end
         if self.since is None and self.position > self.first:
             self.since = now
@@ -178,13 +188,15 @@ class PartitionBuffer:
 
         A single record larger than ``max_bytes`` is a Block of its own. Call when ``ripe``.
         """
-        waiting = self._waiting
-        n = len(waiting) if self._whole else self._prefix(max_rows, max_bytes)
+        waiting = Columns.joined(self._parts)
+        n = len(waiting) if self._whole else self._prefix(waiting.values, max_rows, max_bytes)
         last = int(waiting.offsets[n - 1]) if n < len(waiting) else self.position - 1
         if self._cuts and last >= self._cuts[0].last:
             last = self._cuts.pop(0).last
             n = int(np.searchsorted(waiting.offsets, last, side="right"))
-        taken, self._waiting = waiting.split(n)
+        taken, rest = waiting.split(n)
+        self._parts = [rest] if len(rest) else []
+        self.rows = len(rest)
         block = Block(
             topic=self.tp.topic,
             partition=self.tp.partition,
@@ -206,8 +218,7 @@ class PartitionBuffer:
     def _whole(self) -> bool:
         return bool(self._cuts) and self._cuts[0].whole
 
-    def _prefix(self, max_rows: int, max_bytes: int) -> int:
-        values = self._waiting.values
+    def _prefix(self, values: Sequence[bytes | None], max_rows: int, max_bytes: int) -> int:
         n = min(len(values), max_rows)
         if self.nbytes <= max_bytes:
             return n

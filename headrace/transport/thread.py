@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -28,8 +29,8 @@ from headrace.block import TopicPartition
 from headrace.delivery.intent import Position
 from headrace.errors import Fenced, Transient
 from headrace.transport.buffer import Columns, Fetched
+from headrace.transport.gather import Gather
 
-FETCH_MAX_WAIT_MS = 500
 MAX_PARTITION_FETCH_BYTES = 1 << 20
 #: SO_LINGER on, with 0 s: close() resets the connection and drops what was not delivered.
 DROP_UNSENT = struct.pack("ii", 1, 0)
@@ -43,11 +44,11 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         #: In which generation of the group each partition's committed position was last read.
         self._generations: dict[TopicPartition, int] = {}
+        self._gather = Gather(time.monotonic())
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        # Faust has no settings for these two; both are read when the fetcher starts.
-        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        # Faust has no setting for it; it is read when the fetcher starts.
         consumer._isolation_level = "read_committed"
         return consumer
 
@@ -66,7 +67,7 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():
-            taken = self._take(fetcher, limits)
+            taken = self._taken(fetcher, limits)
             if not taken and timeout:
                 waiter = fetcher._create_fetch_waiter()
                 done, _ = await asyncio.wait([waiter], timeout=timeout)
@@ -74,8 +75,17 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                     waiter.cancel()
                     return {}
                 waiter.result()
-                taken = self._take(fetcher, limits)
+                taken = self._taken(fetcher, limits)
             return taken
+
+    def _taken(self, fetcher: Any, limits: Mapping[KafkaTP, tuple[TP, int]]) -> dict[TP, Fetched]:
+        """Take what is there, and say how the next requests are to be answered."""
+        taken = self._take(fetcher, limits)
+        records = sum(len(fetched.columns) for fetched in taken.values())
+        wait = self._gather.took(records, time.monotonic())
+        # aiokafka reads both for each request that it makes.
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = wait.min_bytes, wait.max_ms
+        return taken
 
     def _take(self, fetcher: Any, limits: Mapping[KafkaTP, tuple[TP, int]]) -> dict[TP, Fetched]:
         if fetcher._closed or fetcher._subscriptions.reassignment_in_progress:

@@ -57,6 +57,8 @@ end
 -- Lua's stack bounds what unpack can take.
 local STEP = 2000
 local EXACT = 2 ^ 53
+-- A key's time to live is set anew when more than this part of it has passed.
+local SLACK = 100
 -- Up to here '..' writes whole numbers exactly.
 local SHORT = 1e14
 
@@ -243,8 +245,12 @@ end
 for i = 1, count do
   run(names[i], places[i], options[i], arguments[i])
 end
+-- Looking is cheaper than writing, which goes to the append-only file and to replicas.
 for number, ttl in pairs(ttls) do
-  call('EXPIRE', KEYS[number + 1], ttl)
+  local key = KEYS[number + 1]
+  if call('TTL', key) < ttl - ttl / SLACK then
+    call('EXPIRE', key, ttl)
+  end
 end
 
 if chunk + 1 == chunks then

@@ -13,7 +13,6 @@ from typing import Any
 import msgpack
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from headrace.topology.model import Keyspace
 from headrace.writes import Kind, RedisOps
