@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Records/s from which answers are gathered. Below, every record is fetched as it comes, and a quiet
-#: topic costs two requests a second.
+#: Records/s from which answers are gathered. Below, every record is fetched as it comes, and quiet
+#: topics cost two requests a second.
 BUSY = 100.0
 WINDOW_S = 0.5
 
@@ -20,7 +20,7 @@ class Wait:
 
 EAGER = Wait(1, 500)
 #: A broker whose topics move has something to say all the time, and an answer costs both sides half
-#: a millisecond whatever is in it: that was a third of a worker's CPU, at 1,000 records/s as at 50,000.
+#: a millisecond whatever is in it: a third of a worker's CPU, at 1,000 records/s as at 50,000.
 GATHERED = Wait(1 << 18, 20)
 
 
