@@ -65,7 +65,8 @@ def to_arrow(column: Column, dtype: _Arrow, type_: _Arrow, heap: Sequence[pa.Buf
     if isinstance(dtype, pl.Enum):
         codes = column.data.astype(type_.index_type.to_pandas_dtype(), copy=False)
         indices: _Arrow = pa.Array.from_buffers(type_.index_type, rows, [valid, buffer(codes)])
-        symbols: _Arrow = pa.array(dtype.categories.to_list(), type_.value_type)
+        # Not pa.array(): it imports pandas, if that is there, to see whether it was given a Series.
+        symbols: _Arrow = dtype.categories.to_arrow(compat_level=pl.CompatLevel.newest())
         return pa.DictionaryArray.from_arrays(indices, symbols, None, type_.ordered, safe=False)
     if isinstance(dtype, pl.Boolean):
         return pa.Array.from_buffers(type_, rows, [valid, _bitmap(column.data)])

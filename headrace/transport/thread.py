@@ -28,6 +28,7 @@ from faust.types import TP
 from headrace.block import TopicPartition
 from headrace.delivery.intent import Position
 from headrace.errors import Fenced, Transient
+from headrace.transport import batches
 from headrace.transport.buffer import Columns, Fetched
 from headrace.transport.gather import Gather
 
@@ -55,8 +56,8 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def fetch(self, wanted: Mapping[TP, int], timeout: float) -> dict[TP, Fetched]:
         """Return what has been fetched of the wanted partitions, waiting at most ``timeout`` s.
 
-        ``wanted`` gives the most records to take by partition; every other partition is left as
-        it is, so its fetching stops once one response waits.
+        ``wanted`` says after how many records of a partition to stop, at the end of a batch; every
+        other partition is left as it is, so its fetching stops once one response waits.
         """
         return await self.call_thread(self._fetch, wanted, timeout)  # type: ignore[no-any-return]
 
@@ -106,10 +107,7 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 continue
             state = result._assignment.state_value(kafka_tp)
             start = state.position
-            # aiokafka would make a ConsumerRecord of each; the record of its parser will do.
-            if result.has_more():
-                result._partition_records._consumer_record = _as_parsed
-            records = result.getall(limit)
+            records = batches.take(result, limit)
             if not result.has_more():
                 del fetcher._records[kafka_tp]
                 fetcher._notify(fetcher._wait_consume_future)
@@ -200,7 +198,3 @@ async def _never_late(coordinator: Any) -> None:
             raise KafkaConnectionError(
                 f"the coordinator's connection is closed: {error}"
             ) from error
-
-
-def _as_parsed(_: KafkaTP, record: Any) -> Any:
-    return record

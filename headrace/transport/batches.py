@@ -1,0 +1,52 @@
+"""Records of a fetched partition, a whole batch at a time.
+
+aiokafka hands records out one by one through a generator, which takes as long as parsing them does.
+This does what its ``PartitionRecords._unpack_records`` does (aiokafka 0.14), by batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiokafka.errors import CorruptRecordException
+
+READ_COMMITTED = 1
+
+
+def take(result: Any, limit: int) -> list[Any]:
+    """The next records of a ``FetchResult``: batches until there are ``limit`` records or more.
+
+    The partition's position moves behind the last batch, over control batches and aborted
+    transactions. Raises CorruptRecordException when a batch's checksum is wrong; nothing is taken
+    then, and the partition is fetched again from where it was.
+    """
+    if not result.check_assignment(result._topic_partition) or not result.has_more():
+        return []
+    fetched = result._partition_records
+    batches, taken = fetched._records, list[Any]()
+    while batches.has_next() and len(taken) < limit:
+        batch = batches.next_batch()
+        if fetched._check_crcs and not batch.validate_crc():
+            result._partition_records = None
+            raise CorruptRecordException(f"Invalid CRC - {result._topic_partition}")
+        if not _aborted(fetched, batch) and not batch.is_control_batch:
+            records = list(batch)
+            if records and records[0].offset < fetched.next_fetch_offset:
+                # A fetch from the middle of a batch is answered with all of it.
+                records = [r for r in records if r.offset >= fetched.next_fetch_offset]
+            taken += records
+        fetched.next_fetch_offset = batch.next_offset
+    result._update_position()
+    if not batches.has_next():
+        result._partition_records = None
+    return taken
+
+
+def _aborted(fetched: Any, batch: Any) -> bool:
+    """Whether a batch belongs to an aborted transaction (KIP-98); keeps track of those."""
+    if fetched._isolation_level != READ_COMMITTED or batch.producer_id is None:
+        return False
+    fetched._consume_aborted_up_to(batch.base_offset)
+    if batch.is_control_batch and fetched._contains_abort_marker(batch):
+        fetched._aborted_producers.discard(batch.producer_id)
+    return bool(batch.is_transactional) and batch.producer_id in fetched._aborted_producers
