@@ -136,27 +136,32 @@ def guarantees(where: Endpoints, args: argparse.Namespace, console: Console) -> 
 
 
 def main() -> None:
-    """Parse arguments, measure, print, and write JSON if asked."""
+    """Parse arguments, measure, print, and write JSON if asked, after each part."""
     args = parse()
     console = Console(width=120)
     report = machine()
     parts = args.only or PARTS
+
+    def keep(part: str, found: Any) -> None:
+        report[part] = found
+        if args.json:
+            args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
     if {"peers", "rows", "cost"} & set(parts):
         with services() as where:
             topics = compare.Topics(where.kafka, console)
             if "peers" in parts:
-                report["tasks"] = peers(topics, args, console)
+                keep("tasks", peers(topics, args, console))
             if "rows" in parts:
-                report["rows"] = rows.measure(topics, where, args.events, args.repeat, console)
-                rows.show(report["rows"], console)
+                found = rows.measure(topics, where, args.events, args.repeat, console)
+                rows.show(found, console)
+                keep("rows", found)
             if "cost" in parts:
-                report["exactly_once_cost"] = guarantees(where, args, console)
+                keep("exactly_once_cost", guarantees(where, args, console))
     if "sustained" in parts:
-        report["sustained"] = steady(args, console)
+        keep("sustained", steady(args, console))
     if "freshness" in parts:
-        report["freshness"] = fresh(args, console)
-    if args.json:
-        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        keep("freshness", fresh(args, console))
 
 
 if __name__ == "__main__":

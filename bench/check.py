@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -36,16 +35,15 @@ RATIOS = (
     ("rows", "consume", "aiokafka, getmany"),
 )
 PLAYERS = {HEADRACE, *(name for _, _, name in RATIOS)}
-#: Events of Headrace and the raw consumer, of the slow ones, and runs of each.
-SIZES = {"short": (400_000, 20_000, 3), "full": (2_000_000, 60_000, 5)}
+EVENTS, SLOW_EVENTS = 400_000, 20_000
+RUNS, SHORT_RUNS = 7, 3
 
 #: By task and name, events per CPU-second of the best run.
 Best = Mapping[tuple[str, str], float]
 
 
-def measure(where: Endpoints, size: str, console: Console) -> Best:
-    """Run what the ratios need."""
-    events, slow, repeat = SIZES[size]
+def measure(where: Endpoints, repeat: int, console: Console) -> Best:
+    """Run what the ratios need, ``repeat`` times each."""
     topics = compare.Topics(where.kafka, console)
     best: dict[tuple[str, str], float] = {}
     field = [player for player in FIELD if player.name in PLAYERS]
@@ -53,11 +51,11 @@ def measure(where: Endpoints, size: str, console: Console) -> Best:
         if task.name not in {name for ours, theirs, _ in RATIOS for name in (ours, theirs)}:
             continue
         runs = compare.measure(
-            topics, task, lambda p: slow if p.slow else events, repeat, console, field
+            topics, task, lambda p: SLOW_EVENTS if p.slow else EVENTS, repeat, console, field
         )
         for name, results in runs.items():
             best[task.name, name] = max(r["events"] / r["cpu_seconds"] for r in results)
-    found = rows.measure(topics, where, events, repeat, console)
+    found = rows.measure(topics, where, EVENTS, repeat, console)
     best["rows", HEADRACE] = found["per_cpu_second"]["max"]
     return best
 
@@ -90,19 +88,19 @@ def show(now: Mapping[str, float], recorded: Mapping[str, float], console: Conso
 def main(argv: list[str] | None = None, recorded: Path = RECORDED) -> int:
     """Measure and compare, or record."""
     parser = argparse.ArgumentParser(prog="python -m bench.check")
-    parser.add_argument("--short", action="store_true", help="smaller topics, fewer runs, as in CI")
+    parser.add_argument("--short", action="store_true", help="fewer runs, as in CI")
     parser.add_argument("--record", action="store_true", help="make these the recorded ratios")
     args = parser.parse_args(argv)
-    size, console = "short" if args.short else "full", Console(width=110)
+    console = Console(width=110)
     with services() as where:
-        now = ratios(measure(where, size, console))
-    held: dict[str, Any] = json.loads(recorded.read_text()) if recorded.exists() else {}
+        now = ratios(measure(where, SHORT_RUNS if args.short else RUNS, console))
     if args.record:
-        held[size] = machine() | {"ratios": now}
+        held = machine() | {"ratios": now}
         recorded.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
         return 0
-    show(now, held[size]["ratios"], console)
-    lost = {n: share for n, share in losses(now, held[size]["ratios"]).items() if share > LOSS}
+    before = json.loads(recorded.read_text(encoding="utf-8"))["ratios"]
+    show(now, before, console)
+    lost = {name: share for name, share in losses(now, before).items() if share > LOSS}
     for name, share in lost.items():
         console.print(f"[bold red]{name} has lost {share:.0%}, more than {LOSS:.0%}")
     return 1 if lost else 0

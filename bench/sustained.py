@@ -161,6 +161,7 @@ def run(
         if probe is not None:
             report["freshness_ms"] = probe.summary()
         if ledger is not None:
+            show(report, console)
             console.print("Draining and verifying …")
             deadline = time.monotonic() + DRAIN_S
             while look(Samples()):
