@@ -27,10 +27,14 @@ def where() -> Iterator[Endpoints]:
         yield endpoints
 
 
-def test_contestants_of_this_environment_agree_on_the_answers(where):
+@pytest.fixture(scope="module")
+def topics(where: Endpoints) -> compare.Topics:
+    return compare.Topics(where.kafka, Console(quiet=True))
+
+
+def test_contestants_of_this_environment_agree_on_the_answers(topics):
     """The peers that need an environment of their own take part in `make bench` only."""
     quiet = Console(quiet=True)
-    topics = compare.Topics(where.kafka, quiet)
     field = [player for player in FIELD if not player.outside]
     assert {player.name for player in field} >= {HEADRACE, "Faust", "aiokafka, getmany"}
     for task in compare.TASKS:
@@ -45,33 +49,31 @@ def test_contestants_of_this_environment_agree_on_the_answers(where):
         compare.show(task, summary, quiet)
 
 
-def test_a_wrong_answer_does_not_count(where, tmp_path):
+def test_a_wrong_answer_does_not_count(topics, tmp_path):
     quiet, task = Console(quiet=True), compare.task("decode")
     liar = tmp_path / "liar.py"
     liar.write_text("""print('RESULT {"events": 1, "cpu_seconds": 1, "answer": {"events": 1}}')""")
     player = Contestant("liar", lambda: [sys.executable, str(liar)], liar)
-    topics = compare.Topics(where.kafka, quiet)
     with pytest.raises(RuntimeError, match="liar: wrong answer to decode"):
         compare.measure(topics, task, lambda _: 1_000, 1, quiet, [player])
 
 
-def test_a_peer_that_cannot_be_installed_is_named(where):
+def test_a_peer_that_cannot_be_installed_is_named(topics):
     def program() -> list[str]:
         raise ConfigError("no wheel for this Python")
 
     text = io.StringIO()
     player = Contestant("absent", program, Path(__file__))
     runs = compare.measure(
-        compare.Topics(where.kafka, Console(quiet=True)), compare.task("decode"), lambda _: 1, 1,
+        topics, compare.task("decode"), lambda _: 1, 1,
         Console(file=text, width=200), [player],
     )  # fmt: skip
     assert runs == {}
     assert "absent can't run here: no wheel for this Python" in text.getvalue()
 
 
-def test_rows_are_proved(where):
+def test_rows_are_proved(topics, where):
     quiet = Console(quiet=True)
-    topics = compare.Topics(where.kafka, quiet)
     found = rows.measure(topics, where, 20_000, 1, quiet)  # raises on wrong rows or a wrong view
     assert found["events"] == 20_000
     assert found["clickhouse_per_cpu_second"]["median"] > 0
