@@ -22,6 +22,7 @@ from headrace.stack.state import Entry
 
 SERVICES: tuple[Service, ...] = (Kafka(), Redis(), ClickHouse())
 POLL_S = 0.05
+FREE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,20 @@ def up(root: Path | None = None, *, own: bool = False) -> Endpoints:
 
 
 def _ports(service: Service, before: Entry | None) -> tuple[int, ...]:
-    if before is not None and all(state.can_listen(port) for port in before.ports):
+    if before is not None and _come_free(before.ports):
         return before.ports
     return state.free_ports(service.ports)
+
+
+def _come_free(ports: tuple[int, ...]) -> bool:
+    """Whether nobody listens there, at the latest in FREE_S: a killed process is gone before the
+    last of its threads is, and its sockets go with that one."""
+    deadline = time.monotonic() + FREE_S
+    while not all(state.can_listen(port) for port in ports):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def _wait(service: Service, entry: Entry, home: Path) -> None:
