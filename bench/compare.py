@@ -43,13 +43,13 @@ def task(name: str) -> Task:
     return next(task for task in TASKS if task.name == name)
 
 
-def spread(values: Iterable[float]) -> dict[str, int]:
-    """Least, median and most, rounded."""
+def spread(values: Iterable[float], digits: int | None = None) -> dict[str, float]:
+    """Least, median and most, rounded: to whole numbers, or to so many digits."""
     found = sorted(values)
     return {
-        "min": round(found[0]),
-        "median": round(statistics.median(found)),
-        "max": round(found[-1]),
+        "min": round(found[0], digits),
+        "median": round(statistics.median(found), digits),
+        "max": round(found[-1], digits),
     }
 
 
@@ -83,35 +83,37 @@ def measure(
 
     Raises RuntimeError when an answer is wrong.
     """
-    players = [p for p in field if task.job in p.jobs and _can_run(p, console)]
-    runs: dict[str, list[Run]] = {player.name: [] for player in players}
+    asked = [(player, _program(player, console)) for player in field if task.job in player.jobs]
+    players = [(player, program) for player, program in asked if program is not None]
+    runs: dict[str, list[Run]] = {player.name: [] for player, _ in players}
     for turn in range(repeat):
-        for player in players if turn % 2 == 0 else reversed(players):
+        for player, program in players if turn % 2 == 0 else reversed(players):
             filled = topics.get(task, events(player))
-            result = _one(topics.bootstrap, player, task, filled, timeout)
+            result = _one(player.name, program, topics.bootstrap, task, filled, timeout)
             runs[player.name].append(result)
             per_cpu = result["events"] / result["cpu_seconds"]
             console.print(f"  {task.name}, {player.name}: {per_cpu:,.0f} events per CPU-second")
     return runs
 
 
-def _can_run(player: Contestant, console: Console) -> bool:
-    """Whether the peer can be installed; says why not."""
+def _program(player: Contestant, console: Console) -> list[str] | None:
+    """The contestant's command; None for one that can't be installed, which says why not."""
     try:
-        player.program()
+        return player.program()
     except ConfigError as error:
         console.print(f"  [yellow]{player.name} can't run here:[/] {error}")
-        return False
-    return True
+        return None
 
 
-def _one(bootstrap: str, player: Contestant, task: Task, filled: Filled, timeout: float) -> Run:
-    command = [*player.program(), task.job, bootstrap, filled.topic.name, str(filled.events)]
-    result = result_of(player.name, command, timeout)
+def _one(
+    name: str, program: list[str], bootstrap: str, task: Task, filled: Filled, timeout: float
+) -> Run:
+    command = [*program, task.job, bootstrap, filled.topic.name, str(filled.events)]
+    result = result_of(name, command, timeout)
     right, answer = filled.truth.answer(task.job), result.pop("answer")
     if answer != right:
         raise RuntimeError(
-            f"{player.name}: wrong answer to {task.name}: {_cut(answer)}, right is {_cut(right)}"
+            f"{name}: wrong answer to {task.name}: {_cut(answer)}, right is {_cut(right)}"
         )
     return result
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import statistics
 import tempfile
 import time
 import uuid
@@ -35,6 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 import loadgen
+from bench.compare import spread
 from bench.process import ROOT, contestant, result_of
 from headrace import stack, topology
 from headrace.block import TopicPartition
@@ -361,27 +361,19 @@ def measure(
     ]
 
 
-def _spread(values: Sequence[float], digits: int) -> dict[str, float]:
-    return {
-        "min": round(min(values), digits),
-        "median": round(statistics.median(values), digits),
-        "max": round(max(values), digits),
-    }
-
-
 def _ratios(pairs: Sequence[Pair], measured: str) -> dict[str, float]:
     exactly, at_least = GUARANTEES
-    return _spread(
+    return spread(
         [getattr(p[exactly], measured) / getattr(p[at_least], measured) for p in pairs], 4
     )
 
 
 def _figures(runs: Sequence[Run]) -> dict[str, Any]:
     return {
-        **{m: _spread([getattr(run, m) for run in runs], 0) for m in MEASURED},
-        "blocks": _spread([sum(run.blocks.values()) for run in runs], 0),
-        "commits": _spread([run.commits for run in runs], 0),
-        "commit_ms": _spread([1000 * run.commit_seconds / run.commits for run in runs], 2),
+        **{m: spread([getattr(run, m) for run in runs], 0) for m in MEASURED},
+        "blocks": spread([sum(run.blocks.values()) for run in runs], 0),
+        "commits": spread([run.commits for run in runs], 0),
+        "commit_ms": spread([1000 * run.commit_seconds / run.commits for run in runs], 2),
         "peak_rss_bytes": max(run.peak_rss_bytes for run in runs),
     }
 
@@ -403,7 +395,7 @@ def summarise(pairs: Sequence[Pair]) -> dict[str, Any]:
         "cost_percent": {
             measured: round((1 - ratio["median"]) * 100, 2) for measured, ratio in ratios.items()
         },
-        "others_cpu_share": _spread([r.others_cpu_share for p in pairs for r in p.values()], 3),
+        "others_cpu_share": spread([r.others_cpu_share for p in pairs for r in p.values()], 3),
         "runs": [[asdict(run) for run in pair.values()] for pair in pairs],
     }
 

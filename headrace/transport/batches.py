@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import CorruptRecordException
-
-READ_COMMITTED = 1
 
 
 def take(result: Any, limit: int) -> list[Any]:

@@ -70,7 +70,9 @@ class _Sorted:
         self._head = [code, ttl, op.keep or 0]
         number = numbers.of(op.keyspace, op.frame["id"].to_list())
         order = np.argsort(number, kind="stable")
-        self.keys, self.counts = np.unique(number, return_counts=True)
+        counts = np.bincount(number)
+        self.keys = np.flatnonzero(counts)
+        self.counts = counts[self.keys]
         self._ends = np.concatenate([[0], np.cumsum(self.counts)])  # of the rows of each key
         rows = op.frame.select(columns)[order]
         self._columns = [rows[name].to_list() for name in columns]
