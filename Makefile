@@ -12,11 +12,14 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
+# --no-deps: the lock is complete. pip's resolver would otherwise look past a pin at a release made
+# since, for any requirement with extras, and refuse it for want of a hash.
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "headrace: needs Python 3.11, 3.12 or 3.13 on the PATH"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip check
 	@touch $@
 
 .PHONY: help demo test check bench bench-check chaos up down clean lock
@@ -55,7 +58,7 @@ down: $(READY) ## Stop them
 
 lock: ## Compile requirements.lock again from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url \
-	  --no-annotate --no-header -p 3.11 --quiet -o requirements.lock
+	  --no-strip-extras --no-annotate --no-header -p 3.11 --quiet -o requirements.lock
 
 clean: ## Stop local services; remove .venv, .headrace and caches
 	if [ -x $(BIN)/headrace ]; then $(BIN)/headrace down; fi

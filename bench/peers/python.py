@@ -50,7 +50,7 @@ def _install(peer: str, lock: Path, venv: Path) -> Path:
     pip = [str(_python(venv)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for argv in (
         [sys.executable, "-m", "venv", str(venv)],
-        [*pip, "--require-hashes", "-r", str(lock)],
+        [*pip, "--require-hashes", "--no-deps", "-r", str(lock)],
     ):
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if done.returncode:
