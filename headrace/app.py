@@ -146,7 +146,7 @@ def compose(runtime: Runtime, endpoints: Endpoints, root: Path) -> faust.App:
         web_enabled=False,
         consumer_auto_offset_reset="earliest",
         broker_session_timeout=session_s,
-        broker_heartbeat_interval=session_s / 3,
+        broker_heartbeat_interval=session_s / HEARTBEATS,
         broker_request_timeout=max(30.0, session_s * 2),
         # A broker that has just started may not know its topics yet. A leader that asks then
         # assigns nobody anything, until it asks again: not after aiokafka's five minutes.

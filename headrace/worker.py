@@ -18,11 +18,13 @@ from headrace.app import Runtime, create
 from headrace.clock import SystemClock
 from headrace.endpoints import state_dir
 from headrace.errors import EXIT_AGAIN, HeadraceError, Transient
+from headrace.heap import Heap, one_arena
 from headrace.repeats import Repeats
 
 NOISY = ("faust", "mode", "aiokafka")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 SNAPSHOT_EVERY_S = 0.5
+HEAP_EVERY_S = 2.0
 START_PAUSE_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,12 @@ async def _tell(runtime: Runtime, path: Path) -> None:
     while True:
         runtime.metrics.write(path)
         await asyncio.sleep(SNAPSHOT_EVERY_S)
+
+
+async def _tidy(heap: Heap) -> None:
+    while True:
+        await asyncio.sleep(HEAP_EVERY_S)
+        heap.look()
 
 
 def _created(root: Path) -> faust.App:
@@ -71,6 +79,11 @@ def work(root: Path, index: int) -> int:
         with contextlib.suppress(asyncio.CancelledError):
             await _tell(runtime, path)
 
+    @app.task()  # type: ignore[untyped-decorator]
+    async def tidy(_: Any = None) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await _tidy(Heap(runtime.clock))
+
     worker = HeadraceWorker(app, quiet=True, loglevel=None, redirect_stdouts=False)
     try:
         worker.execute_from_commandline()
@@ -89,6 +102,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--index", type=int, default=0)
     parser.add_argument("--log-level", default="info")
     args = parser.parse_args(argv)
+    one_arena()
     logging.basicConfig(level=args.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

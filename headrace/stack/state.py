@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,11 @@ from pathlib import Path
 import orjson
 
 from headrace.endpoints import STATE_FILE
+from headrace.errors import Terminal
 from headrace.stack.process import Running
+
+#: Below what Linux, macOS and the BSDs take for connections' own ends.
+SERVERS = range(20_000, 32_768)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +69,20 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Ports of 127.0.0.1 that nobody listens on now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return tuple(s.getsockname()[1] for s in sockets)
-    finally:
-        for s in sockets:
-            s.close()
+    """Ports of 127.0.0.1 that nobody listens on now, all different.
+
+    Not the system's choice: what it gives to a server it may give to a client's connection before
+    the server has started. Raises Terminal when there are too few.
+    """
+    found: list[int] = []
+    for port in random.sample(SERVERS, len(SERVERS)):
+        if len(found) == count:
+            break
+        if can_listen(port):
+            found.append(port)
+    else:
+        raise Terminal(f"no {count} free ports from {SERVERS.start} to {SERVERS.stop - 1}")
+    return tuple(found)
 
 
 def can_listen(port: int) -> bool:

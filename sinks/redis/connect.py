@@ -7,10 +7,17 @@ from urllib.parse import urlsplit
 
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
+from redis.maint_notifications import MaintNotificationsConfig
 
 from headrace.errors import ConfigError
 
 TIMEOUT_S = 10.0
+#: Nothing is asked of a new connection that Redis before 7.2 refuses: each refusal is an exception
+#: in a cycle with its frames, which hold the block that opened the connection until collected.
+PLAIN = {
+    "driver_info": None,
+    "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+}
 SCHEMES = "redis://, rediss://, unix://, redis+sentinel://h:p,h:p/service, redis+cluster://h:p"
 
 
@@ -27,7 +34,11 @@ class _Watched(Redis):
 
 def connect(url: str) -> Any:
     """Make a client; nothing is sent yet. Raises ConfigError for an address of no known form."""
-    options: dict[str, Any] = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+    options: dict[str, Any] = {
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": TIMEOUT_S,
+        **PLAIN,
+    }
     parts = urlsplit(url)
     if parts.scheme in ("redis", "rediss", "unix"):
         return Redis.from_url(url, **options)
