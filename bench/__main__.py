@@ -18,13 +18,13 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import compare, cost, rows, sustained
+from bench import compare, cost, growth, rows, sustained
 from bench.field import Contestant
 from bench.process import ROOT
 from headrace import stack, topology
 from headrace.endpoints import STATE_DIR, Endpoints
 
-PARTS = ("peers", "rows", "cost", "sustained", "freshness")
+PARTS = ("peers", "rows", "growth", "cost", "sustained", "freshness")
 #: Probes of freshness a second.
 PROBES = 10.0
 
@@ -147,7 +147,7 @@ def main() -> None:
         if args.json:
             args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
-    if {"peers", "rows", "cost"} & set(parts):
+    if {"peers", "rows", "growth", "cost"} & set(parts):
         with services() as where:
             topics = compare.Topics(where.kafka, console)
             if "peers" in parts:
@@ -156,6 +156,10 @@ def main() -> None:
                 found = rows.measure(topics, where, args.events, args.repeat, console)
                 rows.show(found, console)
                 keep("rows", found)
+            if "growth" in parts:
+                found = growth.measure(topics, where, args.events, args.repeat, console)
+                growth.show(found, console)
+                keep("growth", found)
             if "cost" in parts:
                 keep("exactly_once_cost", guarantees(where, args, console))
     if "sustained" in parts:

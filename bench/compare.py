@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.contract import PARTITIONS
 from bench.events import Filled, Topic, fill
 from bench.field import FIELD, HEADRACE, Contestant
 from bench.process import result_of
@@ -61,9 +62,10 @@ class Topics:
         self._console = console
         self._filled: dict[Topic, Filled] = {}
 
-    def get(self, task: Task, events: int) -> Filled:
+    def get(self, task: Task, events: int, partitions: int = PARTITIONS) -> Filled:
         """The topic of a task with so many events."""
-        topic = Topic(f"bench-{task.key}-{task.users}-{events}", task.key, task.users)
+        name = f"bench-{task.key}-{task.users}-{events}-{partitions}"
+        topic = Topic(name, task.key, task.users, partitions)
         if topic not in self._filled:
             self._console.print(f"Filling {topic.name} …")
             self._filled[topic] = fill(self.bootstrap, topic, events)

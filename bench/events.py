@@ -43,6 +43,7 @@ class Topic:
     name: str
     key: str
     users: int
+    partitions: int = PARTITIONS
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +167,7 @@ def fill(bootstrap: str, topic: Topic, count: int) -> Filled:
     broker does not take all."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for name in (topic.name, f"{topic.name}.dlq"):
-        admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result(30)
+        admin.create_topics([NewTopic(name, topic.partitions, 1)])[name].result(30)
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -194,8 +195,8 @@ def _placed(topic: Topic, columns: Columns) -> tuple[list[bytes], list[int]]:
     """Keys and partitions of events."""
     if topic.key == "type":
         keys = [TYPES[code].encode() for code in columns.kind.tolist()]
-        return keys, (np.arange(len(keys)) % PARTITIONS).tolist()
+        return keys, (np.arange(len(keys)) % topic.partitions).tolist()
     matrix = numbered("u", columns.user, DIGITS)
     joined, width = matrix.tobytes(), matrix.shape[1]
     keys = [joined[i : i + width] for i in range(0, len(joined), width)]
-    return keys, partitions_of(keys, PARTITIONS).tolist()
+    return keys, partitions_of(keys, topic.partitions).tolist()

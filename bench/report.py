@@ -114,6 +114,45 @@ def cost(report: Report) -> str:
     return _table(heads, lines)
 
 
+def growth(report: Report) -> str:
+    """What cost grows with."""
+    found = report["growth"]
+    heads = ["partitions", "events", "per CPU-second", "of the first", "events/s", "MiB"]
+    parts = [
+        _table(heads, [_grown(row, rows[0]) for row in rows])
+        for rows in (found["partitions"], found["events"])
+    ]
+    first = found["fields"][0]["bytes_per_cpu_second"]["median"]
+    lines = [
+        [
+            str(row["fields"]),
+            str(row["record_bytes"]),
+            f"{row['bytes_per_cpu_second']['median'] / 1e6:,.0f}",
+            f"{row['bytes_per_cpu_second']['median'] / first:.0%}",
+        ]
+        for row in found["fields"]
+    ]
+    fields = _table(["fields", "bytes a record", "MB per CPU-second", "of the first"], lines)
+    idle = found["idle"]
+    told = (
+        f"Idle, with {idle['partitions']} partitions and no event for {idle['seconds']:.0f} s, a "
+        f"worker takes {idle['cpus']:.1%} of a CPU."
+    )
+    return "\n\n".join([*parts, fields, told])
+
+
+def _grown(row: Report, first: Report) -> list[str]:
+    per_cpu = row["per_cpu_second"]["median"]
+    return [
+        str(row["partitions"]),
+        f"{row['events']:,}",
+        f"{per_cpu:,}",
+        f"{per_cpu / first['per_cpu_second']['median']:.0%}",
+        f"{row['per_second']['median']:,}",
+        f"{row['peak_rss_bytes'] / 2**20:,.0f}",
+    ]
+
+
 def _steady(runs: Sequence[Report]) -> str:
     lines = []
     for run in runs:
@@ -143,6 +182,7 @@ SECTIONS: Mapping[str, Callable[[Report], str]] = {
     "machine": machine,
     "tasks": tasks,
     "rows": rows,
+    "growth": growth,
     "sustained": sustained,
     "freshness": freshness,
     "cost": cost,

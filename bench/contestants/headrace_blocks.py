@@ -20,6 +20,7 @@ from headrace.endpoints import Endpoints
 from headrace.frame import Frame
 from headrace.schema import Codec, Registry
 from headrace.sink import Mark
+from headrace.topics import Topics
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
 
@@ -83,7 +84,13 @@ async def main(job: str, bootstrap: str, topic: str, count: int) -> None:
         {
             "version": 1,
             "name": f"bench-{uuid.uuid4().hex[:8]}",
-            "topics": {topic: {"schema": "payments", "key": "user_id"}},
+            "topics": {
+                topic: {
+                    "schema": "payments",
+                    "key": "user_id",
+                    "partitions": Topics(bootstrap).partitions()[topic],
+                }
+            },
             "agents": {
                 "job": {
                     "function": f"bench.contestants.headrace_blocks:{job}",
