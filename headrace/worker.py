@@ -18,13 +18,12 @@ from headrace.app import Runtime, create
 from headrace.clock import SystemClock
 from headrace.endpoints import state_dir
 from headrace.errors import EXIT_AGAIN, HeadraceError, Transient
-from headrace.heap import Heap, one_arena
+from headrace.heap import one_arena
 from headrace.repeats import Repeats
 
 NOISY = ("faust", "mode", "aiokafka")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 SNAPSHOT_EVERY_S = 0.5
-HEAP_EVERY_S = 2.0
 START_PAUSE_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -46,12 +45,6 @@ async def _tell(runtime: Runtime, path: Path) -> None:
     while True:
         runtime.metrics.write(path)
         await asyncio.sleep(SNAPSHOT_EVERY_S)
-
-
-async def _tidy(heap: Heap) -> None:
-    while True:
-        await asyncio.sleep(HEAP_EVERY_S)
-        heap.look()
 
 
 def _created(root: Path) -> faust.App:
@@ -78,11 +71,6 @@ def work(root: Path, index: int) -> int:
     async def tell(_: Any = None) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await _tell(runtime, path)
-
-    @app.task()  # type: ignore[untyped-decorator]
-    async def tidy(_: Any = None) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            await _tidy(Heap(runtime.clock))
 
     worker = HeadraceWorker(app, quiet=True, loglevel=None, redirect_stdouts=False)
     try:

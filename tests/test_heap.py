@@ -1,63 +1,43 @@
-"""The worker's heap: given back when it has grown, and every now and then."""
+"""The C library's heap: one for all threads."""
 
 import ctypes
+import subprocess
+import sys
 
 import pytest
 
-from headrace import heap
-from headrace.clock import ManualClock
-from headrace.heap import GROWN, LONG_S, Heap, resident
+from headrace.heap import one_arena
 
-MIB = 1 << 20
-
-
-@pytest.fixture
-def held(monkeypatch):
-    """What the process holds, to be set by a test; what it is told when it has been tidied."""
-    sizes = {"now": 100 * MIB}
-    monkeypatch.setattr(heap, "resident", lambda: sizes["now"])
-    monkeypatch.setattr(heap.gc, "freeze", lambda: None)
-    return sizes
-
-
-def test_the_first_look_tidies(held):
-    assert Heap(ManualClock()).look()
-
-
-def test_it_waits_until_the_process_has_grown(held):
-    watched = Heap(ManualClock())
-    watched.look()
-    held["now"] = int(100 * MIB * GROWN) - MIB
-    assert not watched.look()
-    held["now"] = int(100 * MIB * GROWN) + MIB
-    assert watched.look()
-    assert not watched.look()
+#: Prints whether what a thread allocates lies in the process's own heap.
+THREAD = """
+import ctypes, sys, threading
+from headrace.heap import one_arena
+if sys.argv[1] == "one":
+    one_arena()
+malloc, found = ctypes.CDLL(None).malloc, []
+malloc.restype = ctypes.c_void_p
+thread = threading.Thread(target=lambda: found.append(malloc(1000)))
+thread.start()
+thread.join()
+(line,) = [line for line in open("/proc/self/maps") if line.endswith("[heap]\\n")]
+first, last = (int(end, 16) for end in line.split()[0].split("-"))
+print(first <= found[0] < last)
+"""
 
 
-def test_it_does_not_wait_for_ever(held):
-    clock = ManualClock()
-    watched = Heap(clock)
-    watched.look()
-    clock.advance(LONG_S - 1)
-    assert not watched.look()
-    clock.advance(2)
-    assert watched.look()
+def in_own_heap(which: str) -> bool:
+    done = subprocess.run(
+        [sys.executable, "-c", THREAD, which], capture_output=True, text=True, check=True
+    )
+    return done.stdout == "True\n"
 
 
-def test_elsewhere_than_on_glibc_nothing_happens(held, monkeypatch):
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="no glibc")
+def test_threads_share_one_heap():
+    assert not in_own_heap("many")
+    assert in_own_heap("one")
+
+
+def test_elsewhere_than_on_glibc_nothing_happens(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
-    assert not Heap(ManualClock()).look()
-    heap.one_arena()
-
-
-def test_memory_is_given_back(monkeypatch):
-    monkeypatch.setattr(heap.gc, "freeze", lambda: None)  # the tests' own objects
-    watched = Heap(ManualClock())
-    watched.look()
-    before = resident()
-    # Large enough to matter, small enough for the heap; every second one stays.
-    pieces = [b"%d" % n + b"x" * 60_000 for n in range(4_000)]
-    assert resident() > before + 200 * MIB
-    del pieces[:-1]
-    assert watched.look()
-    assert resident() < before + 40 * MIB
+    one_arena()

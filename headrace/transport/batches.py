@@ -22,6 +22,9 @@ def take(result: Any, limit: int) -> list[Any]:
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return []
     fetched = result._partition_records
+    # Its generator, which is not used here, holds it in a cycle, and with it all that was fetched:
+    # that would stay until Python's collector comes by, which is seldom.
+    fetched._records_iterator = None
     batches, taken = fetched._records, list[Any]()
     while batches.has_next() and len(taken) < limit:
         batch = batches.next_batch()

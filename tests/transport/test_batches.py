@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +74,17 @@ def test_the_same_records_and_the_same_position_as_one_by_one(log, limit):
         assert not found or our_state.position > found[-1][0]
     assert found == expected
     assert our_state.position == their_state.position
+
+
+def test_nothing_of_a_fetch_is_left_when_it_has_been_taken():
+    result = fetched(batch(0, list(range(100))), 0)
+    left = weakref.ref(result._partition_records)
+    gc.disable()  # a cycle would stay
+    try:
+        assert len(batches.take(result, 1000)) == 100
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_a_damaged_batch_is_not_passed_over():
