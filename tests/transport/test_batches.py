@@ -77,7 +77,7 @@ def test_the_same_records_and_the_same_position_as_one_by_one(log, limit):
 
 
 def test_nothing_of_a_fetch_is_left_when_it_has_been_taken():
-    result = fetched(batch(0, list(range(100))), 0)
+    result, _ = fetched(batch(0, list(range(100))), 0)
     left = weakref.ref(result._partition_records)
     gc.disable()  # a cycle would stay
     try:
