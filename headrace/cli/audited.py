@@ -24,18 +24,24 @@ def audited(
     details: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, str]]:
     """See ``audit.recorded``. The act counts as recorded without the table: that is only told."""
+    began = False
     try:
         with recorded(topology, where, act, subject, details) as told:
+            began = True
             yield told
     finally:
-        try:
-            copy(topology, where)
-        except HeadraceError as error:
-            typer.echo(
-                f"headrace: not in the audit's table yet ('headrace audit sync' copies it): "
-                f"{error}",
-                err=True,
-            )
+        if began:
+            _try_to_copy(topology, where)
+
+
+def _try_to_copy(topology: Topology, where: Endpoints) -> None:
+    try:
+        copy(topology, where)
+    except HeadraceError as error:
+        typer.echo(
+            f"headrace: not in the audit's table yet ('headrace audit sync' copies it): {error}",
+            err=True,
+        )
 
 
 def copy(topology: Topology, where: Endpoints) -> None:

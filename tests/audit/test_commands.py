@@ -151,6 +151,17 @@ def test_an_anchor_is_compared(run: Run, root: Path):
     assert "No such file" in run("audit", "verify", "--anchor", "none", code=2)
 
 
+def test_an_act_without_an_outcome_is_told_and_no_fault(
+    run: Run, stack: Endpoints, declared: Topology
+):
+    record(declared, stack, Act.REPLAY, "shop", outcome=Outcome.INTENDED, actor="ann@here")
+    out = run("audit", "verify")
+    assert "open    entry 1: replay of 'shop' by ann@here at 20" in out
+    assert "1 entries, 0 faults" in out
+    (unfinished,) = json.loads(run("audit", "verify", "--json"))["unfinished"]
+    assert unfinished["sequence"] == 1
+
+
 def test_an_auditor_finds_a_person_by_claim_and_with_the_key(
     run: Run, stack: Endpoints, declared: Topology, monkeypatch: pytest.MonkeyPatch
 ):
