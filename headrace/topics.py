@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from headrace.errors import Transient
@@ -28,7 +28,8 @@ class Wanted:
 
 
 def wanted(topology: Topology) -> Iterator[Wanted]:
-    """Every declared topic, and its dead-letter topic with as many partitions."""
+    """The audit's, every declared topic, and its dead-letter topic with as many partitions."""
+    yield audit_topic(topology)
     for name, topic in topology.topics.items():
         partitions = topology.partitions(name)
         replication = topic.replication or topology.defaults.replication
@@ -39,6 +40,18 @@ def wanted(topology: Topology) -> Iterator[Wanted]:
         kept = {**common, "retention.ms": str(hours * LETTERS_KEPT * 3_600_000)}
         yield Wanted(name, partitions, replication, own)
         yield Wanted(name + topology.dead_letters.suffix, partitions, replication, kept)
+
+
+def audit_topic(topology: Topology) -> Wanted:
+    """Where administrative acts are recorded: one partition, kept for ever, never compacted."""
+    replication = topology.defaults.replication
+    config = {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "min.insync.replicas": str(max(1, replication - 1)),
+    }
+    return Wanted(topology.audit_topic, 1, replication, config)
 
 
 class Topics:
@@ -57,7 +70,7 @@ class Topics:
         return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
     def create(self, topics: list[Wanted]) -> None:
-        """Create topics and wait for the broker."""
+        """Create topics and wait for the broker. One that is there by now is left as it is."""
         if not topics:
             return
         news = [
@@ -67,4 +80,6 @@ class Topics:
             try:
                 done.result(TIMEOUT_S)
             except KafkaException as error:
+                if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                    continue
                 raise Transient(f"can't create topic {name!r}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,8 @@ import typer
 from rich.console import Console
 
 from headrace import endpoints, topology
+from headrace.audit import Act
+from headrace.cli.audited import audited
 from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError
 from headrace.preflight import compare
@@ -90,5 +93,10 @@ def apply(
 ) -> None:
     """Create topics, dead-letter topics, tables and views that are missing. Safe to repeat."""
     root = Path.cwd()
-    planned = apply_all(root, topology.load(root), endpoints.load(root))
+    declared, where = topology.load(root), endpoints.load(root)
+    file = (root / topology.FILE).read_bytes()
+    details = {topology.FILE: f"sha256 {hashlib.sha256(file).hexdigest()}"}
+    with audited(declared, where, Act.APPLY, declared.name, details) as told:
+        planned = apply_all(root, declared, where)
+        told["steps"] = "; ".join(f"{s.system} {s.object}: {s.what}" for s in planned) or "none"
     show(planned, json, "done")

@@ -27,6 +27,7 @@ COMMANDS = {
     "load": "Generate events and write the ledger of what was sent",
     "produce": "Send NDJSON from a file or stdin to a topic",
     "tap": "Show a topic's events as they come, decoded",
+    "audit": "Show, check and anchor the record of administrative acts",
     "verify": "Compare the sinks with the ledger and with the log",
     "demo": "Everything at once: services, workers, load, live view, proof",
 }
@@ -40,8 +41,10 @@ class _Lazy(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"headrace.cli.{cmd_name}")
-        one = typer.Typer(add_completion=False, rich_markup_mode=None)
-        one.command(name=cmd_name)(getattr(module, cmd_name))
+        one = getattr(module, "group", None)  # of commands under this one
+        if one is None:
+            one = typer.Typer(add_completion=False, rich_markup_mode=None)
+            one.command(name=cmd_name)(getattr(module, cmd_name))
         command = typer.main.get_command(one)
         command.name = cmd_name
         return command

@@ -10,7 +10,7 @@ from typing import Any
 import avro.errors
 import avro.schema
 
-from headrace.topology.model import Topic, Topology
+from headrace.topology.model import AUDIT_TABLE, Topic, Topology
 from headrace.topology.tree import Tree
 
 #: Kafka's default of offset.metadata.max.bytes: a longer commit is refused.
@@ -30,6 +30,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _marks(topology, tree)
     _views(topology, tree)
     _partitions(topology, tree)
+    _audit(topology, tree)
 
 
 def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:
@@ -240,3 +241,16 @@ def warnings(topology: Topology) -> list[str]:
             if name not in filled
         ),
     ]
+
+
+def _audit(topology: Topology, tree: Tree) -> None:
+    """The audit's topic and table are not the topology's to declare."""
+    name = topology.audit_topic
+    for topic in topology.topics:
+        if name in (topic, topic + topology.dead_letters.suffix):
+            tree.problem(("topics", topic), topic, f"{name!r} is the audit's topic", "rename it")
+    for kind in ("tables", "views"):
+        if AUDIT_TABLE in getattr(topology.clickhouse, kind):
+            tree.problem(
+                ("clickhouse", kind, AUDIT_TABLE), AUDIT_TABLE, "is the audit's table", "rename it"
+            )

@@ -14,6 +14,10 @@ Reference = Annotated[
 ]  # module:function
 
 
+#: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
+AUDIT_TABLE = "audit"
+
+
 class Model(BaseModel):
     """Frozen; unknown keys are errors."""
 
@@ -151,6 +155,11 @@ class Topology(Model):
     agents: Annotated[dict[Name, Agent], Field(min_length=1)]
     clickhouse: ClickHouse
     redis: Redis = Redis()
+
+    @property
+    def audit_topic(self) -> str:
+        """The topic that administrative acts are recorded in."""
+        return f"{self.name}.audit"
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""

@@ -62,14 +62,14 @@ def statements(topology: Topology, root: Path) -> list[Statement]:
     ]
     for name, table in config.tables.items():
         columns = table_columns(topology, root, name)
-        sql = _create(
+        sql = create_table(
             config, name, "MergeTree", columns, table.order_by, table.partition_by,
             table.ttl, window,
         )  # fmt: skip
         made.append((name, sql, columns, window))
     for name, view in config.views.items():
         columns = tuple(Column(column, kind) for column, kind in view.columns.items())
-        sql = _create(
+        sql = create_table(
             config, name, "AggregatingMergeTree", columns, view.order_by, view.partition_by,
             view.ttl, window, view.doc,
         )  # fmt: skip
@@ -111,7 +111,7 @@ def define(column: Column) -> str:
     return f"`{column.name}` {column.type}{comment}"
 
 
-def _create(
+def create_table(
     config: ClickHouse,
     name: str,
     family: str,

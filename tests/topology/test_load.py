@@ -124,6 +124,16 @@ def test_the_dead_letters_of_one_topic_are_not_another_topic(root):
     assert any("dead-letter topic of 'shop.orders'" in p.wrong for p in problems)
 
 
+def test_the_audit_s_topic_and_table_are_not_the_topology_s(root):
+    extra = "topics:\n  headrace.audit: {schema: orders, key: user_id}\n"
+    problems = broken(root, "topics:\n", extra)
+    assert any("is the audit's topic" in p.wrong for p in problems)
+    extra = "  tables:\n    audit: {topic: shop.orders, order_by: [user_id]}\n"
+    problems = broken(root, "  tables:\n", extra)
+    found = next(p for p in problems if p.path == "clickhouse.tables.audit")
+    assert found.wrong == "is the audit's table"
+
+
 def test_a_table_whose_topic_its_agent_does_not_read(root):
     problems = broken(root, "platform.requests, platform.flags]", "platform.requests]")
     assert any(p.path == "clickhouse.tables.flags.topic" for p in problems)
