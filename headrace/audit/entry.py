@@ -21,7 +21,6 @@ class Act(str, Enum):
     """The administrative acts. Entries hold the text: a later version may know more."""
 
     APPLY = "apply"
-    SCHEMAS_REGISTER = "schemas.register"
     DLQ_REDRIVE = "dlq.redrive"
     REPLAY = "replay"
     FORGET = "forget"

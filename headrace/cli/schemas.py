@@ -8,9 +8,6 @@ from typing import Annotated
 
 import typer
 
-from headrace import endpoints, topology
-from headrace.audit import Act
-from headrace.cli.audited import audited
 from headrace.schema import Registry
 from headrace.schema.lock import register
 
@@ -32,10 +29,7 @@ def schemas(
     """
     root = Path.cwd()
     if action is Action.REGISTER:
-        declared, where = topology.load(root), endpoints.load(root)
-        with audited(declared, where, Act.SCHEMAS_REGISTER, "schemas") as told:
-            added = register(root / "schemas")
-            told["locked"] = "; ".join(added) or "none"
+        added = register(root / "schemas")
         typer.echo("\n".join(f"locked {line}" for line in added) or "Nothing new to lock.")
         return
     registry = Registry.load(root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from typer.testing import CliRunner
 
 from headrace.audit import Act, Outcome, key, person, record
+from headrace.cli.audited import audited
 from headrace.cli.main import app
 from headrace.endpoints import VARIABLES, Endpoints
 from headrace.errors import ConfigError, HeadraceError
@@ -78,28 +80,21 @@ def test_an_act_that_fails_is_recorded_as_failed(run: Run, root: Path):
     assert "topology.yaml declares 2" in last["details"]["error"]
 
 
-def test_registering_a_schema_is_recorded(run: Run):
-    assert "locked" in run("schemas", "register")
-    _, outcome = listed(run, "--act", "schemas.register")
-    assert outcome["details"] == {"locked": "'event' version 1 (id 1): event.avsc"}
-
-
 def test_what_can_not_be_recorded_is_not_done(run: Run, stack: Endpoints, declared: Topology):
     admin = AdminClient({"bootstrap.servers": stack.kafka})
     topic = declared.audit_topic
     admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(30)
     assert "2 partitions" in run("apply", code=1)
-    assert "2 partitions" in run("schemas", "register", code=1)
     assert f"{declared.name}.events" not in admin.list_topics(timeout=10).topics
-    assert not Path("schemas/registry.json").exists()
 
 
 def test_without_the_table_an_act_is_done_and_its_copy_told_to_be_missing(
-    run: Run, stack: Endpoints, monkeypatch: pytest.MonkeyPatch
+    run: Run, stack: Endpoints, declared: Topology, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setenv("HEADRACE_CLICKHOUSE", f"http://127.0.0.1:{nobody_listens()}")
-    assert "headrace audit sync" in run("schemas", "register")
-    monkeypatch.setenv("HEADRACE_CLICKHOUSE", stack.clickhouse)
+    away = replace(stack, clickhouse=f"http://127.0.0.1:{nobody_listens()}")
+    with audited(declared, away, Act.DLQ_REDRIVE, "events"):
+        pass
+    assert "headrace audit sync" in capsys.readouterr().err
     assert "the table lacks entries 1 to 2" in run("audit", "verify")
     assert "2 entries copied, 0 faults mended" in run("audit", "sync")
     assert "lacks" not in run("audit", "verify")
