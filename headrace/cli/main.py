@@ -12,7 +12,8 @@ from typer.core import TyperGroup
 import headrace
 from headrace.errors import ConfigError, HeadraceError
 
-#: command → one-line help. The module ``headrace.cli.<command>`` has a function of that name.
+#: command → one-line help. The module ``headrace.cli.<command>`` has a function of that name and,
+#: if it has commands of its own, their ``app``.
 #: Modules load only when their command runs: `headrace status` must not pay for Polars or Faust.
 COMMANDS = {
     "up": "Start the local Kafka, Redis and ClickHouse",
@@ -27,6 +28,7 @@ COMMANDS = {
     "load": "Generate events and write the ledger of what was sent",
     "produce": "Send NDJSON from a file or stdin to a topic",
     "tap": "Show a topic's events as they come, decoded",
+    "dlq": "Dead letters: group them, look into one, send them back",
     "verify": "Compare the sinks with the ledger and with the log",
     "demo": "Everything at once: services, workers, load, live view, proof",
 }
@@ -40,8 +42,10 @@ class _Lazy(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"headrace.cli.{cmd_name}")
-        one = typer.Typer(add_completion=False, rich_markup_mode=None)
-        one.command(name=cmd_name)(getattr(module, cmd_name))
+        one = getattr(module, "app", None)
+        if one is None:
+            one = typer.Typer(add_completion=False, rich_markup_mode=None)
+            one.command(name=cmd_name)(getattr(module, cmd_name))
         command = typer.main.get_command(one)
         command.name = cmd_name
         return command
