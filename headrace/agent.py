@@ -89,8 +89,11 @@ def poison(name: str, function: AgentFunction, frame: Frame) -> tuple[list[Bad],
                 if len(bad) > before:
                     return
                 del kept[-2:]
-            reason = f"agent {name!r} raised {type(error).__name__}: {error}"
-            bad.extend(Bad(index[o], "agent", reason) for o in df[OFFSET].to_list())
+            kind = type(error).__name__
+            reason = f"agent {name!r} raised {kind}: {error}"
+            bad.extend(
+                Bad(index[o], "agent", reason, error=kind, agent=name) for o in df[OFFSET].to_list()
+            )
         else:
             kept.append(df)
 

@@ -57,7 +57,9 @@ class Runtime:
         self._id_decoders = {**decoders, **(id_decoders or {})}
         self._agents = agents.functions(topology)
         self._sinks = sinks
-        self._dead_letters = DeadLetterProducer(endpoints.kafka, topology.dead_letters.suffix)
+        self._dead_letters = DeadLetterProducer(
+            endpoints.kafka, topology.dead_letters.suffix, clock
+        )
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="block")
         self._started = False
 

@@ -15,12 +15,17 @@ OFFSET = "_offset"
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A record that could not be decoded. ``index`` points into the block's columns."""
+    """A record to be set aside. ``index`` points into the block's columns.
+
+    ``error`` is the type of the exception and ``agent`` who raised it, where there is one.
+    """
 
     index: int
     step: str
     reason: str
     schema_id: int | None = None
+    error: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,8 @@ from typer.core import TyperGroup
 import headrace
 from headrace.errors import ConfigError, HeadraceError
 
-#: command → one-line help. The module ``headrace.cli.<command>`` has a function of that name.
+#: command → one-line help. The module ``headrace.cli.<command>`` has a function of that name and,
+#: if it has commands of its own, their ``app``.
 #: Modules load only when their command runs: `headrace status` must not pay for Polars or Faust.
 COMMANDS = {
     "up": "Start the local Kafka, Redis and ClickHouse",
@@ -28,6 +29,7 @@ COMMANDS = {
     "produce": "Send NDJSON from a file or stdin to a topic",
     "tap": "Show a topic's events as they come, decoded",
     "audit": "Show, check and anchor the record of administrative acts",
+    "dlq": "Dead letters: group them, look into one, send them back",
     "verify": "Compare the sinks with the ledger and with the log",
     "demo": "Everything at once: services, workers, load, live view, proof",
 }

@@ -33,6 +33,6 @@ class Ceiling:
             raise Terminal(
                 f"{what}: {self._bad} of the last {self._records} records can't be processed "
                 f"({ratio:.1%}, dead_letters.max_ratio is {self._config.max_ratio:.1%}); stopping "
-                f"before these are diverted. Look at the reasons with 'headrace tap TOPIC', fix "
+                f"before these are diverted. Look at the reasons with 'headrace dlq list', fix "
                 f"the producer or the agent, or raise dead_letters.max_ratio"
             )

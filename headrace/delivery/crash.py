@@ -1,4 +1,4 @@
-"""Named crash points, so that a test can kill a worker with -9 in a given step of the protocol."""
+"""Named crash points, so that a test can kill a process with -9 in a given step of a protocol."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import signal
 
 VARIABLE = "HEADRACE_CRASH"  # "<point>:<n>": die when <point> is passed for the n-th time
 POINTS = ("planned", "intended", "computed", "dead_lettered", "applied_one", "applied", "done")
+#: The same in ``headrace dlq redrive``.
+REDRIVE_POINTS = ("redrive_fenced", "redrive_sent", "redrive_committed")
 
 _point, _, _count = os.environ.get(VARIABLE, "").partition(":")
 _left = int(_count or 1)

@@ -16,6 +16,7 @@ from headrace.delivery.job import Decode
 from headrace.delivery.seen import Seen
 from headrace.delivery.threads import in_thread
 from headrace.frame import OFFSET, Frame
+from headrace.headers import redriven
 from headrace.topology.model import Topology
 
 
@@ -25,6 +26,9 @@ class Duplicates:
     A filter is a function of the log (see ``Seen``). Where a partition's delivery begins, it must
     have been told the window before: ``begin`` says from where, ``recall`` tells it. A filter
     outlives a rebalance, so a worker that keeps a partition need not read that again.
+
+    A record that a redrive has sent (``headers.REDRIVEN``) is never a repeat, but later ones are
+    repeats of it: that, too, follows from the log alone.
     """
 
     def __init__(
@@ -120,6 +124,8 @@ class Duplicates:
         df = frame.df
         offsets = df[OFFSET].to_numpy()
         repeated = seen.repeats(df[declared.key], offsets, frame.block.last)
+        # Sent again on purpose: its id may stand in the window because it was set aside there.
+        repeated[repeated] = ~redriven(frame.block, offsets[repeated])
         count = int(np.count_nonzero(repeated))
         if not count:
             return frame

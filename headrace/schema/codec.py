@@ -122,7 +122,8 @@ class Codec:
                 record = plan.scan(datum)
                 datum.finish()
             except Malformed as error:
-                bad.append(Bad(int(index[row]), "decode", str(error), schema_id))
+                text = str(error)
+                bad.append(Bad(int(index[row]), "decode", text, schema_id, type(error).__name__))
             else:
                 good.append(row)
                 records.append(record)

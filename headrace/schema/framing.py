@@ -19,6 +19,13 @@ def frame(schema_id: int, body: bytes) -> bytes:
     return bytes((MAGIC,)) + schema_id.to_bytes(4, "big") + body
 
 
+def schema_id(value: bytes | None) -> int | None:
+    """The schema id that a value's header claims; None when it is not framed."""
+    if value is None or len(value) < HEADER_BYTES or value[0] != MAGIC:
+        return None
+    return int.from_bytes(value[1:HEADER_BYTES], "big")
+
+
 def explain(value: bytes) -> str:
     """Why ``value`` is not framed."""
     if len(value) < HEADER_BYTES:

@@ -8,27 +8,49 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+import headrace
+from headrace import headers as names
 from headrace.block import Block, Header
+from headrace.clock import Clock
 from headrace.errors import Terminal, Transient
 from headrace.frame import Bad
+from headrace.schema import framing
 
 MAX_REQUEST_BYTES = 64 << 20
-ORIGIN = "headrace."
+#: Characters of a reason: an exception's text may hold a whole value.
+MAX_REASON = 2_000
 
 
-def headers(block: Block, bad: Bad) -> list[Header]:
-    """The record's own headers, then where it came from and why it is here (values UTF-8)."""
+def headers(block: Block, bad: Bad, now_ms: int) -> list[Header]:
+    """The record's own headers, then where it came from and why it is here (values UTF-8).
+
+    Own headers of these names are replaced; a redriven record's ``attempts`` counts on.
+    """
+    carried = block.headers.get(bad.index, ())
+    schema_id = bad.schema_id
+    if schema_id is None:
+        schema_id = framing.schema_id(block.values[bad.index])
+    reason = bad.reason
+    if len(reason) > MAX_REASON:
+        reason = f"{reason[:MAX_REASON]}… ({len(bad.reason)} characters)"
     ours = {
-        "topic": block.topic,
-        "partition": str(block.partition),
-        "offset": str(int(block.offsets[bad.index])),
-        "timestamp": str(int(block.timestamps[bad.index])),
-        "step": bad.step,
-        "reason": bad.reason,
-        "schema_id": "" if bad.schema_id is None else str(bad.schema_id),
+        names.TOPIC: block.topic,
+        names.PARTITION: str(block.partition),
+        names.OFFSET: str(int(block.offsets[bad.index])),
+        names.TIMESTAMP: str(int(block.timestamps[bad.index])),
+        names.STEP: bad.step,
+        names.REASON: reason,
+        names.ERROR: bad.error,
+        names.AGENT: bad.agent,
+        names.SCHEMA_ID: "" if schema_id is None else str(schema_id),
+        names.FIRST_SEEN: str(now_ms),
+        names.WORKER: headrace.__version__,
+        names.ATTEMPTS: str(names.attempts(names.texts(carried)) + 1),
     }
-    own = block.headers.get(bad.index, ())
-    return [*own, *((ORIGIN + name, value.encode()) for name, value in ours.items())]
+    # An exception's text may hold what UTF-8 can't: a lone surrogate must not stop the worker.
+    encoded = ((name, text.encode(errors="backslashreplace")) for name, text in ours.items())
+    own = (header for header in carried if header[0] not in names.LETTER)
+    return [*own, *encoded]
 
 
 class DeadLetterProducer:
@@ -36,11 +58,15 @@ class DeadLetterProducer:
 
     A record is here at least once: a worker that dies between sending and the next commit sends
     it again. ``headrace.topic``, ``.partition`` and ``.offset`` name it, so readers tell.
+
+    aiokafka holds one unsent batch a partition and makes ``send`` wait, so what a block needs here
+    beside its own values does not grow with their size.
     """
 
-    def __init__(self, bootstrap: str, suffix: str) -> None:
+    def __init__(self, bootstrap: str, suffix: str, clock: Clock) -> None:
         self._bootstrap = bootstrap
         self._suffix = suffix
+        self._clock = clock
         self._producer: AIOKafkaProducer | None = None
 
     async def _ready(self) -> AIOKafkaProducer:
@@ -58,6 +84,7 @@ class DeadLetterProducer:
     async def send(self, block: Block, bad: Sequence[Bad]) -> None:
         """See ``delivery.log.DeadLetters``."""
         topic = block.topic + self._suffix
+        now_ms = self._clock.now_ms()
         try:
             producer = await self._ready()
             acks = [
@@ -65,7 +92,7 @@ class DeadLetterProducer:
                     topic,
                     value=block.values[entry.index],
                     key=block.keys[entry.index],
-                    headers=headers(block, entry),
+                    headers=headers(block, entry, now_ms),
                 )
                 for entry in bad
             ]

@@ -72,15 +72,25 @@ class Repeats:
         self._dedupe = {name: topic.dedupe for name, topic in topology.topics.items()}
         self._at: dict[tuple[str, int], dict[str, int]] = defaultdict(dict)
 
-    def has(self, topic: str, partition: int, offset: int, event: Mapping[str, Any]) -> bool:
-        """Whether the id stood in the window before; told every event of a partition in order."""
+    def has(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        event: Mapping[str, Any],
+        redriven: bool = False,
+    ) -> bool:
+        """Whether the id stood in the window before; told every event of a partition in order.
+
+        What was sent back from the dead letters (``redriven``) is no repeat, but remembered.
+        """
         dedupe = self._dedupe[topic]
         if dedupe is None:
             return False
         held, name = self._at[topic, partition], event[dedupe.key]
         before = held.get(name)
         held[name] = offset
-        return before is not None and before >= offset - dedupe.window
+        return not redriven and before is not None and before >= offset - dedupe.window
 
 
 def count(
@@ -102,11 +112,15 @@ def count(
         except Undecodable:
             truth.bad[topic].add((partition, offset))
             continue
-        if repeats.has(topic, partition, offset, event):
+        if repeats.has(topic, partition, offset, event, _redriven(message)):
             truth.repeats += 1
         else:
             truth.add(topic, partition, offset, event)
     return truth
+
+
+def _redriven(message: Message) -> bool:
+    return any(name == "headrace.redriven" for name, _ in message.headers() or ())
 
 
 def recount(
@@ -133,6 +147,8 @@ def letters(
     spans = [(tp, lag.begin, lag.end) for tp, lag in lags.items()]
     for message in read_log(bootstrap, spans):
         headers = dict(message.headers() or ())
+        if "headrace.offset" not in headers:
+            continue  # the mark of a redrive
         place = (int(headers["headrace.partition"]), int(headers["headrace.offset"]))
         found[headers["headrace.topic"].decode()].add(place)
     return found

@@ -113,6 +113,7 @@ class Pipeline:
         topic_config: Mapping[str, str] | None = None,
         agent: str = "tests.integration.harness:echo",
         dedupe: int | None = None,
+        dead_letters: Mapping[str, object] | None = None,
         **delivery: object,
     ) -> None:
         self.kafka = kafka
@@ -139,6 +140,7 @@ class Pipeline:
                 },
                 "clickhouse": {"tables": {"out": {"topic": self.topic, "order_by": ["value"]}}},
                 "delivery": {"max_delay_ms": 20, **delivery},
+                "dead_letters": dict(dead_letters or {}),
             }
         )
         self.decode_ids = decode

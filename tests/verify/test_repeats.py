@@ -30,3 +30,14 @@ def test_topics_without_dedupe_have_no_repeats():
     repeats = Repeats(declared)
     assert not repeats.has("platform.requests", 0, 1, {"event_id": "a"})
     assert not repeats.has("platform.requests", 0, 2, {"event_id": "a"})
+
+
+def test_what_was_sent_back_from_the_dead_letters_is_no_repeat_but_remembered():
+    repeats = Repeats(topology.load())
+
+    def has(offset: int, redriven: bool) -> bool:
+        return repeats.has("shop.orders", 0, offset, {"event_id": "a"}, redriven)
+
+    assert not has(1, False)
+    assert not has(2, True)
+    assert has(3, False)
