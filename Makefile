@@ -34,12 +34,13 @@ test: check ## Lint, types, then all tests with the coverage gate (ARGS goes to 
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m pytest --cov --cov-report= $(ARGS) && $(BIN)/python -m coverage report --skip-covered
 
-check: $(READY) ## Lint, format, types, imports, and the topology itself
+check: $(READY) ## Lint, format, types, imports, the topology itself and its schemas
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/headrace check
+	$(BIN)/headrace schemas check
 
 bench: $(READY) ## Measure Headrace beside its peers (ARGS="--json FILE")
 	$(BIN)/python -m bench $(ARGS)

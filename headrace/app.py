@@ -19,7 +19,8 @@ from headrace.delivery.log import Offsets
 from headrace.endpoints import Endpoints, load, state_dir
 from headrace.metrics import Metrics
 from headrace.preflight import check_topics
-from headrace.schema import Codec, Registry
+from headrace.schema import Codec
+from headrace.schemas import registry_of
 from headrace.sink import Sink
 from headrace.topology import load as load_topology
 from headrace.topology.model import Topology
@@ -115,7 +116,7 @@ def create(root: Path | None = None, clock: Clock | None = None) -> faust.App:
     topology = load_topology(root)
     endpoints = load(root)
     check_topics(endpoints.kafka, topology)
-    registry = Registry.load(root)
+    registry = registry_of(root, topology)
     decoders = {
         name: Codec(registry, topic.schema_).decode for name, topic in topology.topics.items()
     }

@@ -80,6 +80,8 @@ def work(root: Path, index: int) -> int:
     else:
         code = 0
     runtime.metrics.write(path)
+    if isinstance(runtime.failed, Transient):
+        return EXIT_AGAIN  # the start waits for what is away
     return 1 if runtime.failed else code
 
 

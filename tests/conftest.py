@@ -14,6 +14,7 @@ from headrace.endpoints import Endpoints
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", max_examples=100, **_COMMON)
 settings.register_profile("nightly", max_examples=2_000, **_COMMON)
+settings.register_profile("pairs", max_examples=10_000, **_COMMON)  # docs/schemas.md
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

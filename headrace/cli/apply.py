@@ -17,6 +17,7 @@ from headrace.cli.audited import audited
 from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError
 from headrace.preflight import compare
+from headrace.schema import Registry
 from headrace.topics import Topics, wanted
 from headrace.topology.model import Topology
 from sinks.clickhouse.migrate import Migration
@@ -33,7 +34,8 @@ class Step:
 
 
 def steps(root: Path, declared: Topology, where: Endpoints) -> list[Step]:
-    """What ``apply`` would do."""
+    """What ``apply`` would do; raises ConfigError if the schemas are not as locked."""
+    Registry.load(root)
     found = Topics(where.kafka).partitions()
     planned = [
         Step("kafka", topic.name, f"create with {topic.partitions} partitions")

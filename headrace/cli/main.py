@@ -26,6 +26,7 @@ COMMANDS = {
     "schemas": "Compare the schemas with their lock, or lock new versions",
     "run": "Run workers",
     "load": "Generate events and write the ledger of what was sent",
+    "serve": "Serve the schemas to Confluent's registry clients",
     "produce": "Send NDJSON from a file or stdin to a topic",
     "tap": "Show a topic's events as they come, decoded",
     "audit": "Show, check and anchor the record of administrative acts",

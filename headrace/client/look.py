@@ -13,7 +13,8 @@ from confluent_kafka import TopicPartition as KafkaTP
 
 from headrace.block import Block
 from headrace.errors import ConfigError, Transient
-from headrace.schema import Codec, Encoder, Registry
+from headrace.schema import Codec, Encoder
+from headrace.schemas import registry_of
 from headrace.topology.model import Topology
 
 BATCH = 500
@@ -30,7 +31,7 @@ class Tap:
             raise ConfigError(
                 f"topic {topic!r} is not in topology.yaml; there are: {', '.join(topology.topics)}"
             )
-        registry = Registry.load(root)
+        registry = registry_of(root, topology)
         self._topic = topic
         self._codec = Codec(registry, declared.schema_)
         self._encoder = Encoder(registry, declared.schema_)

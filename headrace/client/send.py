@@ -11,7 +11,8 @@ import orjson
 from confluent_kafka import KafkaException, Message, Producer
 
 from headrace.errors import ConfigError, Transient
-from headrace.schema import EncodeError, Encoder, Registry
+from headrace.schema import EncodeError, Encoder
+from headrace.schemas import registry_of
 from headrace.topology.model import Topology
 
 IN_FLIGHT = 100_000
@@ -38,7 +39,7 @@ class EventProducer:
             )
         self._topic = topic
         self._key = declared.key
-        self._encoder = Encoder(Registry.load(root), declared.schema_)
+        self._encoder = Encoder(registry_of(root, topology), declared.schema_)
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,

@@ -52,7 +52,10 @@ class Codec:
         self._plans: dict[int, RecordNode | tuple[str, str]] = {}
 
     def decode(self, block: Block) -> Frame:
-        """The block's good records in offset order, and its bad ones. Never raises for a value."""
+        """The block's good records in offset order, and its bad ones.
+
+        Never raises for a value; Transient if it can't be told whether a schema id is registered.
+        """
         values, lengths, index = _present(block.values)
         frames: list[pl.DataFrame] = []
         bad: list[Bad] = []
@@ -136,18 +139,20 @@ class Codec:
     def _plan(self, schema_id: int) -> RecordNode | tuple[str, str]:
         """What reads records of that id, or the step and reason why nothing can."""
         plan = self._plans.get(schema_id)
-        if plan is None:
-            plan = self._compile(schema_id)
-            self._plans[schema_id] = plan  # two threads may both compile: the results are equal
-        return plan
-
-    def _compile(self, schema_id: int) -> RecordNode | tuple[str, str]:
+        if plan is not None:
+            return plan
         if schema_id < 0:
             return "frame", ""  # the reason depends on the value
-        name = self.schema.name
         writer = self._registry.find(schema_id)
-        if writer is None:
+        if writer is None:  # not kept: it may be registered later
+            name = self.schema.name
             return "frame", f"schema id {schema_id} is not registered; expected one of {name!r}"
+        plan = self._compile(schema_id, writer)
+        self._plans[schema_id] = plan  # two threads may both compile: the results are equal
+        return plan
+
+    def _compile(self, schema_id: int, writer: AvroSchema) -> RecordNode | tuple[str, str]:
+        name = self.schema.name
         if writer.name != name:
             return "frame", f"schema id {schema_id} is {writer.title}, not a version of {name!r}"
         try:

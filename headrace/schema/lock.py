@@ -1,4 +1,4 @@
-"""``schemas/registry.json``: read it, compare it with the files, register new versions."""
+"""``schemas/registry.json``: read it and compare it with the files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from headrace.errors import ConfigError
-from headrace.schema.registry import FOLDER, LOCK, AvroSchema, fingerprint, parse
-from headrace.schema.resolve import Unresolvable, compile_record
+from headrace.schema.compatibility import Level
+from headrace.schema.registry import LOCK, AvroSchema, fingerprint, parse
+from headrace.schema_files import FOLDER, file_name
 
 REGISTER = "headrace schemas register"
 
@@ -27,32 +28,65 @@ class Entry(BaseModel):
 
 
 class Lock(BaseModel):
-    """The whole file: the versions of each schema name, oldest first."""
+    """The whole file: the versions of each schema name, oldest first, and what new ones owe them.
+
+    ``levels`` has the compatibility of the schemas that differ from ``compatibility``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    compatibility: Level = Level.BACKWARD_TRANSITIVE
+    levels: dict[str, Level] = Field(default_factory=dict)
     subjects: dict[str, list[Entry]]
+
+    def level(self, name: str) -> Level:
+        """What new versions of a schema owe to its old ones."""
+        return self.levels.get(name, self.compatibility)
+
+    @property
+    def files(self) -> set[str]:
+        """Names of all locked files."""
+        return {entry.file for entries in self.subjects.values() for entry in entries}
 
 
 def read(folder: Path) -> dict[str, list[AvroSchema]]:
     """All versions by name; raise ConfigError listing every way files and lock differ."""
     lock = load(folder)
-    faults = _clashes(lock)
+    faults: list[str] = []
+    schemas = _locked(folder, lock, faults)
+    faults += [
+        f"{path.name}: not in {LOCK}; register it with '{REGISTER}'"
+        for path in sorted(folder.glob("*.avsc"))
+        if path.name not in lock.files
+    ]
+    _refuse(faults)
+    return schemas
+
+
+def locked(folder: Path) -> dict[str, list[AvroSchema]]:
+    """What the lock holds, whatever files are there beside; raise ConfigError if they differ."""
+    faults: list[str] = []
+    schemas = _locked(folder, load(folder), faults)
+    _refuse(faults)
+    return schemas
+
+
+def _locked(folder: Path, lock: Lock, faults: list[str]) -> dict[str, list[AvroSchema]]:
+    faults += _clashes(lock)
     schemas: dict[str, list[AvroSchema]] = {}
     for name, entries in lock.subjects.items():
         for entry in entries:
             try:
-                schemas.setdefault(name, []).append(_version(folder, name, entry))
+                schemas.setdefault(name, []).append(version(folder, name, entry))
             except ConfigError as error:
                 faults.append(str(error))
-    locked = {entry.file for entries in lock.subjects.values() for entry in entries}
-    for path in sorted(folder.glob("*.avsc")):
-        if path.name not in locked:
-            faults.append(f"{path.name}: not in {LOCK}; register it with '{REGISTER}'")
+    return schemas
+
+
+def _refuse(faults: list[str]) -> None:
     if faults:
         listing = "\n".join(f"  - {fault}" for fault in faults)
         raise ConfigError(f"{FOLDER}/ and {FOLDER}/{LOCK} differ:\n{listing}")
-    return schemas
 
 
 def load(folder: Path) -> Lock:
@@ -72,7 +106,8 @@ def load(folder: Path) -> Lock:
         raise ConfigError(f"{path}: {faults}") from error
 
 
-def _version(folder: Path, name: str, entry: Entry) -> AvroSchema:
+def version(folder: Path, name: str, entry: Entry) -> AvroSchema:
+    """A locked version; raise ConfigError if its file is not what was locked."""
     path = folder / entry.file
     if not path.is_file():
         raise ConfigError(
@@ -85,13 +120,17 @@ def _version(folder: Path, name: str, entry: Entry) -> AvroSchema:
         raise ConfigError(
             f"{entry.file}: content {found[:12]}… differs from {name!r} version {entry.version} as "
             f"locked ({entry.fingerprint[:12]}…); undo the change: a new version is a new file, "
-            f"{name}.v{entry.version + 1}.avsc, added by '{REGISTER}'"
+            f"{file_name(name, entry.version + 1)}, added by '{REGISTER}'"
         )
     return schema
 
 
 def _clashes(lock: Lock) -> list[str]:
-    faults: list[str] = []
+    faults = [
+        f"levels in {LOCK} names {name!r}, which has no version; remove it"
+        for name in lock.levels
+        if name not in lock.subjects
+    ]
     owners: dict[int, str] = {}
     for name, entries in lock.subjects.items():
         if not entries:
@@ -104,52 +143,3 @@ def _clashes(lock: Lock) -> list[str]:
                 faults.append(f"{title} in {LOCK} has id {entry.id}, which {owners[entry.id]} has")
             owners[entry.id] = title
     return faults
-
-
-def register(folder: Path) -> list[str]:
-    """Add the files that the lock does not have as new versions; say what was added.
-
-    ``<name>.avsc`` is the first version of a schema, ``<name>.v2.avsc`` and so on the later ones.
-    Raises ConfigError, and changes nothing, if a file is no schema or can't read an older version.
-    """
-    path = folder / LOCK
-    lock = load(folder) if path.exists() else Lock(subjects={})
-    subjects = {name: list(entries) for name, entries in lock.subjects.items()}
-    locked = {item.file for entries in subjects.values() for item in entries}
-    added = []
-    for file in sorted(folder.glob("*.avsc"), key=_version_of):
-        if file.name in locked:
-            continue
-        name, version = _version_of(file)
-        entries = subjects.setdefault(name, [])
-        if version != len(entries) + 1:
-            raise ConfigError(
-                f"{file.name}: would be version {version} of {name!r}, but the next one is "
-                f"{len(entries) + 1}; rename the file"
-            )
-        schema_id = 1 + max((e.id for known in subjects.values() for e in known), default=0)
-        schema = parse(name, file.read_text(), version, schema_id)
-        for older in entries:
-            _compatible(_version(folder, name, older), schema, file)
-        digest = fingerprint(schema.spec)
-        entries.append(Entry(version=version, id=schema_id, file=file.name, fingerprint=digest))
-        added.append(f"{schema.title} (id {schema_id}): {file.name}")
-    content = Lock(subjects=subjects).model_dump()
-    path.write_text(json.dumps(content, indent=2) + "\n")
-    return added
-
-
-def _version_of(file: Path) -> tuple[str, int]:
-    name, dot, version = file.stem.rpartition(".v")
-    return (name, int(version)) if dot and version.isdecimal() else (file.stem, 1)
-
-
-def _compatible(older: AvroSchema, newer: AvroSchema, file: Path) -> None:
-    """Records of old versions stay in Kafka: a new version has to read them all."""
-    try:
-        compile_record(older.type, newer.type)
-    except Unresolvable as error:
-        raise ConfigError(
-            f"{file.name}: can't read records of {older.title}: {error}; give added fields a "
-            "default, and change types only by Avro's promotions"
-        ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +22,10 @@ import polars as pl
 
 from headrace.errors import ConfigError
 from headrace.schema import types
+from headrace.schema.defaults import wrong_defaults
 from headrace.schema.dtypes import dtype
+from headrace.schema_files import FOLDER
 
-FOLDER: Final = "schemas"
 LOCK: Final = "registry.json"
 SUBJECT_SUFFIX: Final = "-value"  # Confluent's TopicNameStrategy
 
@@ -55,6 +56,11 @@ class AvroSchema:
         return f"{self.name!r} version {self.version}"
 
     @cached_property
+    def text(self) -> str:
+        """The schema as registries hand it out."""
+        return json.dumps(self.spec, ensure_ascii=False, separators=(",", ":"))
+
+    @cached_property
     def columns(self) -> list[Column]:
         """The fields in the order of the schema."""
         return [
@@ -74,10 +80,18 @@ class AvroSchema:
 class Registry:
     """Every version of every schema. Made by :meth:`load`."""
 
-    def __init__(self, schemas: Mapping[str, list[AvroSchema]]) -> None:
-        """``schemas``: the versions of each name, oldest first."""
+    def __init__(
+        self,
+        schemas: Mapping[str, list[AvroSchema]],
+        later: Callable[[int], AvroSchema | None] = lambda _: None,
+    ) -> None:
+        """``schemas``: the versions of each name, oldest first; ``later`` is asked for other ids.
+
+        It is asked each time, so what it does not know it must know to say quickly.
+        """
         self._by_name = dict(schemas)
         self._by_id = {schema.id: schema for versions in schemas.values() for schema in versions}
+        self._later = later
 
     @classmethod
     def load(cls, root: Path) -> Registry:
@@ -86,8 +100,9 @@ class Registry:
         Raises ConfigError that lists every difference with its fix.
         """
         from headrace.schema.lock import read
+        from headrace.schema.watch import Watch
 
-        return cls(read(root / FOLDER))
+        return cls(read(root / FOLDER), Watch(root / FOLDER).find)
 
     @property
     def names(self) -> list[str]:
@@ -111,8 +126,13 @@ class Registry:
         return self.versions(schema_name)[-1]
 
     def find(self, schema_id: int) -> AvroSchema | None:
-        """The schema of that id, if it is registered."""
-        return self._by_id.get(schema_id)
+        """The schema of that id, if it is registered by now; raises Transient if that is open."""
+        found = self._by_id.get(schema_id)
+        if found is None:
+            found = self._later(schema_id)
+            if found is not None:
+                self._by_id[schema_id] = found
+        return found
 
     def by_id(self, schema_id: int) -> AvroSchema:
         """The schema of that id; raise ConfigError if it is not registered."""
@@ -131,10 +151,13 @@ def parse(name: str, text: str, version: int, schema_id: int) -> AvroSchema:
         spec = json.loads(text)
         avro.schema.parse(text)
         type_ = types.read(spec)
-    except (ValueError, KeyError, avro.errors.AvroException) as error:
+    except (ValueError, KeyError, RecursionError, avro.errors.AvroException) as error:
         raise ConfigError(f"{name}: not an Avro schema: {error}") from error
     if not isinstance(type_, types.Record):
         raise ConfigError(f"{name}: is {types.describe(type_)}, expected a record")
+    wrong = list(wrong_defaults(type_))
+    if wrong:
+        raise ConfigError(f"{name}: {'; '.join(wrong)}")
     return AvroSchema(name, version, schema_id, spec, type_)
 
 

@@ -22,13 +22,12 @@ from headrace.schema.types import (
     Fixed,
     Logical,
     Map,
-    Named,
     Primitive,
     Record,
     Type,
     Union,
     describe,
-    simple,
+    same_name,
 )
 from headrace.schema.unions import Branch, Refuse, Tagged, UnionNode
 from headrace.schema.values import (
@@ -68,6 +67,8 @@ def compile_record(
     """
     if not isinstance(writer, Record) or not isinstance(reader, Record):
         raise Unresolvable(f"{describe(writer)} as {describe(reader)}: both must be records")
+    if not same_name(writer, reader):
+        raise _mismatch(writer, reader)
     return _Resolver().record(writer, reader, (), columns)
 
 
@@ -86,23 +87,15 @@ class _Resolver:
             return self._from_union(writer, reader, within)
         if isinstance(reader, Union):
             return self._into_union(writer, reader, within)
-        if isinstance(writer, Named) and isinstance(reader, Named):
-            _check_names(writer, reader)
         match writer, reader:
-            case Record(), Record():
+            case Record(), Record() if same_name(writer, reader):
                 return self.record(writer, reader, within)
             case Array(), Array():
                 items = self.resolve(writer.items, reader.items, within)
                 return ArrayNode(items, Shape(reader.items, within))
             case Map(), Map():
                 return self._map(writer, reader, within)
-            case Enum(), Enum():
-                return _enum(writer, reader)
-            case Fixed(), Fixed() if writer.size == reader.size:
-                return _fixed(writer, reader)
-            case Primitive(), Primitive():
-                return _primitive(writer, reader)
-        raise _mismatch(writer, reader)
+        return leaf(writer, reader)
 
     def record(
         self,
@@ -128,7 +121,13 @@ class _Resolver:
         self, writer: Record, reader: Record, slots: dict[str, int], within: tuple[Record, ...]
     ) -> list[Step]:
         by_name = {field.name: field for field in reader.fields}
-        by_alias = {alias: field for field in reader.fields for alias in field.aliases}
+        direct = {field.name for field in writer.fields}  # an alias is for where the name is not
+        by_alias = {
+            alias: field
+            for field in reader.fields
+            if field.name not in direct
+            for alias in field.aliases
+        }
         steps, met = [], set()
         for field in writer.fields:
             target = by_name.get(field.name) or by_alias.get(field.name)
@@ -219,11 +218,16 @@ def _mismatch(writer: Type, reader: Type) -> Unresolvable:
     return Unresolvable(f"{describe(writer)} can't be read as {describe(reader)}")
 
 
-def _check_names(writer: Named, reader: Named) -> None:
-    """Named types resolve by unqualified name, or by an alias of the reader's."""
-    names = {simple(reader.name), *map(simple, reader.aliases)}
-    if simple(writer.name) not in names:
-        raise _mismatch(writer, reader)
+def leaf(writer: Type, reader: Type) -> Node:
+    """The node that reads a type which holds no others; raise Unresolvable."""
+    match writer, reader:
+        case Enum(), Enum() if same_name(writer, reader):
+            return _enum(writer, reader)
+        case Fixed(), Fixed() if same_name(writer, reader) and writer.size == reader.size:
+            return _fixed(writer, reader)
+        case Primitive(), Primitive():
+            return _primitive(writer, reader)
+    raise _mismatch(writer, reader)
 
 
 def _enum(writer: Enum, reader: Enum) -> Symbol:

@@ -117,6 +117,11 @@ def simple(name: str) -> str:
     return name.rpartition(".")[2]
 
 
+def same_name(writer: Named, reader: Named) -> bool:
+    """Named types match by unqualified name, or by an alias of the reader's."""
+    return simple(writer.name) in {simple(reader.name), *map(simple, reader.aliases)}
+
+
 def branch_names(union: Union) -> list[str]:
     """A name for each non-null branch: its type's, without the namespace where that is clear."""
     full = [b.name if isinstance(b, Named) else b.kind for b in union.values]

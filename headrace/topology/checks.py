@@ -10,6 +10,7 @@ from typing import Any
 import avro.errors
 import avro.schema
 
+from headrace.schema_files import FOLDER, latest, names
 from headrace.topology.model import AUDIT_TABLE, Topic, Topology
 from headrace.topology.tree import Tree
 
@@ -34,10 +35,10 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
 
 
 def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:
-    """Parse each schema that a topic names; returns them by name."""
+    """Parse the newest version of each schema that a topic names; returns them by name."""
     found: dict[str, Mapping[str, Any]] = {}
     for name, topic in topology.topics.items():
-        path = root / "schemas" / f"{topic.schema_}.avsc"
+        path = latest(root / FOLDER, topic.schema_)
         at = ("topics", name, "schema")
         if topic.schema_ in found:
             continue
@@ -47,7 +48,7 @@ def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[st
             avro.schema.parse(text)
             found[topic.schema_] = plain
         except FileNotFoundError:
-            known = ", ".join(sorted(p.stem for p in path.parent.glob("*.avsc"))) or "none"
+            known = ", ".join(names(path.parent)) or "none"
             tree.problem(
                 at, topic.schema_, f"there is no schemas/{path.name}", f"there are: {known}"
             )

@@ -148,6 +148,8 @@ class Topology(Model):
 
     version: Literal[1]
     name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]+$", max_length=120)]
+    #: An external registry instead of the ids in ``schemas/registry.json``.
+    schema_registry: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     defaults: Defaults = Defaults()
     topics: Annotated[dict[TopicName, Topic], Field(min_length=1)]
     dead_letters: DeadLetters = DeadLetters()

@@ -19,9 +19,10 @@ import polars as pl
 from headrace.errors import Terminal
 from headrace.frame import OFFSET
 from headrace.sink import BlockRange
-from sinks.clickhouse.ddl import Column, define, text
+from sinks.clickhouse.ddl import Column, define
 from sinks.clickhouse.errors import FAILURES, classify, code_of
 from sinks.clickhouse.insert import FORMAT, arrow_stream, insert_settings
+from sinks.clickhouse.literals import text
 
 #: Bounds of a search. Finding one row of n takes about 1.5 log2(n) requests.
 REQUESTS = 64

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headrace.schema_files import FOLDER, latest
 from headrace.topology.model import ClickHouse, Topology, View
+from sinks.clickhouse.defaults import default_of
+from sinks.clickhouse.literals import text
 from sinks.clickhouse.types import column_type
 
 REPLICATED = "replicated_deduplication_window"
@@ -22,11 +25,12 @@ POSITION = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as declared."""
+    """A column as declared. ``default`` is for rows older than it: None if it has no literal."""
 
     name: str
     type: str
     comment: str = ""
+    default: str | None = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +91,34 @@ def deduplication_window(topology: Topology) -> Window | None:
 
 
 def table_columns(topology: Topology, root: Path, table: str) -> tuple[Column, ...]:
-    """Columns of a raw table: the fields of its topic's schema, then the position."""
+    """Columns of a raw table: the fields of its topic's newest schema, then the position."""
     topic = topology.topics[topology.clickhouse.tables[table].topic]
-    schema = json.loads((root / "schemas" / f"{topic.schema_}.avsc").read_text(encoding="utf-8"))
+    schema = json.loads(latest(root / FOLDER, topic.schema_).read_text(encoding="utf-8"))
     fields: Sequence[Mapping[str, Any]] = schema["fields"]
     return (
         *(
-            Column(f["name"], column_type(f["type"], f["name"]), str(f.get("doc", "")))
+            Column(
+                f["name"], column_type(f["type"], f["name"]), str(f.get("doc", "")), default_of(f)
+            )
             for f in fields
         ),
         *(Column(name, kind, doc) for name, (kind, doc) in POSITION.items()),
     )
 
 
-def text(value: str) -> str:
-    """A string literal."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def define(column: Column) -> str:
     """A column as it stands in CREATE TABLE."""
-    comment = f" COMMENT {text(column.comment)}" if column.comment else ""
-    return f"`{column.name}` {column.type}{comment}"
+    return f"`{column.name}` {column.type}{_comment(column)}"
+
+
+def define_added(column: Column) -> str:
+    """A column as it stands in ADD COLUMN: with what the rows that are there hold in it."""
+    default = f" DEFAULT {column.default}" if column.default else ""
+    return f"`{column.name}` {column.type}{default}{_comment(column)}"
+
+
+def _comment(column: Column) -> str:
+    return f" COMMENT {text(column.comment)}" if column.comment else ""
 
 
 def create_table(

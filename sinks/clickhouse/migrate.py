@@ -13,7 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from headrace.errors import ConfigError
 from headrace.topology.model import Topology
-from sinks.clickhouse.ddl import Column, Window, define, statements
+from sinks.clickhouse.ddl import Column, Window, define_added, statements
 from sinks.clickhouse.errors import classify
 
 
@@ -60,8 +60,7 @@ class Migration:
         for column in columns:
             there = held[name].get(column.name)
             if there is None:
-                sql = f"ALTER TABLE {self._database}.`{name}` ADD COLUMN {define(column)}"
-                changes.append(Change(name, f"add column {column.name}", sql))
+                changes.append(self._add(name, column))
             elif _plain(there) != _plain(column.type):
                 what = (
                     f"column {column.name!r} is {there}, declared is {column.type}: ClickHouse "
@@ -69,6 +68,16 @@ class Migration:
                 )
                 changes.append(Change(name, what, None))
         return changes
+
+    def _add(self, name: str, column: Column) -> Change:
+        if column.default is None:
+            what = (
+                f"column {column.name!r} is missing, and its Avro default has no literal: ALTER by "
+                f"hand, with the DEFAULT that the rows which are there are to show"
+            )
+            return Change(name, what, None)
+        sql = f"ALTER TABLE {self._database}.`{name}` ADD COLUMN {define_added(column)}"
+        return Change(name, f"add column {column.name} {column.type}", sql)
 
     def _window(self, name: str, window: Window | None, engines: dict[str, str]) -> list[Change]:
         """Without its window a table takes repeated blocks twice, whatever the token.

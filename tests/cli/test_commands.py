@@ -106,6 +106,28 @@ def test_schemas_are_locked(shell):
         path.write_text(text)
 
 
+def test_a_new_version_is_judged_before_it_is_locked_and_applied(shell):
+    spec = json.loads((shell.root / "schemas/flags.avsc").read_text())
+    path = shell.root / "schemas/flags.v2.avsc"
+    note = {"name": "note", "type": ["null", "string"]}
+    try:
+        path.write_text(json.dumps({**spec, "fields": [*spec["fields"], note]}))
+        for action in ("check", "register"):
+            shell("schemas", action, code=1)
+            assert (
+                "readers with version 2 can't read records of version 1: field 'note'" in shell.err
+            )
+        note["default"] = None
+        path.write_text(json.dumps({**spec, "fields": [*spec["fields"], note]}))
+        shell("schemas", "check", code=2)
+        assert "'flags' version 2: compatible, but not locked yet" in shell.err
+        shell("plan", code=2)
+        shell("apply", code=2)
+        assert "flags.v2.avsc: not in registry.json" in shell.err
+    finally:
+        path.unlink()
+
+
 def test_plan_finds_nothing_after_apply_and_conflicts_are_told(shell):
     assert json.loads(shell("plan", "--json")) == []
     assert "Nothing to do" in shell("apply")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.schema import Codec
+from headrace.schema.verdict import objections
 from tests.schema import cases
 
 
@@ -25,12 +26,17 @@ def test_resolution_is_fastavros(seed: int, count: int) -> None:
     writer = maker.record()
     reader = maker.evolved_plain(writer)
     values = [cases.encode(writer, maker.value(writer)) for _ in range(count)]
-    codec = Codec(cases.registry(writer, reader), "case")
+    registry = cases.registry(writer, reader)
+    codec = Codec(registry, "case")
 
     frame = codec.decode(cases.block(values))
 
     reasons = {item.index: item.reason for item in frame.bad}
     rows = iter(frame.df.to_dicts())
     for i, value in enumerate(values):
+        if "can't be read as" in reasons.get(i, ""):
+            # A type is refused as such; fastavro lets pass, say, an empty list of it.
+            assert objections(*registry.versions("case"))
+            continue
         got = ("bad", None) if i in reasons else ("good", cases.row(codec.schema.type, next(rows)))
         assert got == outcome(writer, value, reader), reasons.get(i)

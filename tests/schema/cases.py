@@ -245,6 +245,8 @@ class Maker:
         if "logicalType" in spec:
             return spec
         match spec["type"]:
+            case "fixed":
+                return self._renamed(spec) if rnd.random() < 0.9 else spec | {"size": 21}
             case "array":
                 return {**spec, "items": self.evolved(spec["items"])}
             case "map":
@@ -260,7 +262,7 @@ class Maker:
         self.rnd.shuffle(symbols)
         if self.rnd.random() < 0.3:
             symbols.pop()
-        evolved = {**spec, "symbols": symbols}
+        evolved = self._renamed(spec) | {"symbols": symbols}
         if self.rnd.random() < 0.5:
             evolved["default"] = symbols[0]
         return evolved
@@ -272,19 +274,48 @@ class Maker:
             if chance < 0.15:
                 continue
             evolved = {**field, "type": self.evolved(field["type"])}
+            # Mostly what can't be read as that. fastavro reads a date as a date, though, also where
+            # the reader's schema says it is a plain int.
+            if self.rnd.random() < 0.02 and "logicalType" not in json.dumps(field["type"]):
+                evolved["type"] = self.rnd.choice(PLAIN)
             if chance < 0.3:
                 evolved |= {"name": self.name("renamed"), "aliases": [field["name"]]}
             fields.append(evolved)
-        for type_, default in (("string", "default text of some length"), ("int", 7)):
-            if self.rnd.random() < 0.2:
-                fields.append({"name": self.name("new"), "type": type_, "default": default})
-        if self.rnd.random() < 0.2:
-            items = {"type": "array", "items": "long"}
-            fields.append({"name": self.name("new"), "type": items, "default": [1, 2]})
+        fields += [
+            {"name": self.name("new"), "type": type_, "default": default}
+            for type_, default in self._added()
+            if self.rnd.random() < 0.15
+        ]
         if not fields:
             fields = [{"name": self.name("new"), "type": ["null", "string"], "default": None}]
         self.rnd.shuffle(fields)
-        return {**spec, "fields": fields}
+        return self._renamed(spec) | {"fields": fields}
+
+    def _added(self) -> list[tuple[Any, Any]]:
+        """Types of new fields, with a default each."""
+        inner = {"name": self.name("f"), "type": "int"}
+        other = {"name": self.name("f"), "type": ["string", "null"], "default": "inner"}
+        return [
+            ("string", "default text of some length"),
+            ("int", 7),
+            ("double", -0.5),
+            (["boolean", "null"], True),
+            ({"type": "array", "items": "long"}, [1, 2]),
+            ({"type": "map", "values": ["null", "string"]}, {"key": None}),
+            ({"type": "enum", "name": self.name("E"), "symbols": ["A", "B"]}, "B"),
+            (
+                {"type": "record", "name": self.name("R"), "fields": [inner, other]},
+                {inner["name"]: 3, other["name"]: "given"},
+            ),
+        ]
+
+    def _renamed(self, spec: Any) -> Any:
+        """Sometimes under another name, mostly with the old one as its alias."""
+        chance = self.rnd.random()
+        if chance > 0.1:
+            return dict(spec)
+        aliases = {"aliases": [spec["name"]]} if chance > 0.02 else {}
+        return {**spec, "name": self.name("Renamed"), **aliases}
 
 
 def _exact(unscaled: int, scale: int) -> Decimal:

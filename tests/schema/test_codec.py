@@ -266,6 +266,19 @@ def test_columns_and_unknown_columns() -> None:
         Codec(registry, "requests", ["speed"])
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_a_field_of_the_name_goes_before_one_of_the_alias(names: tuple[str, str]) -> None:
+    writer = {
+        "type": "record",
+        "name": "T",
+        "fields": [{"name": name, "type": "int"} for name in names],
+    }
+    field = {"name": "a", "type": "int", "aliases": ["b"]}
+    reader = {"type": "record", "name": "T", "fields": [field]}
+    value = cases.encode(writer, {"a": 1, "b": 2})
+    assert cases.decode([value], writer, reader).df["a"].to_list() == [1]
+
+
 def test_defaults_aliases_and_enum_defaults() -> None:
     old = record(("e", {"type": "enum", "name": "E", "symbols": ["a", "b", "c"]}), ("x", "int"))
     new = record(("e", {"type": "enum", "name": "E", "symbols": ["b", "z"], "default": "z"}))

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from headrace.errors import ConfigError
+from headrace.errors import ConfigError, Transient
 from headrace.schema import Registry
-from headrace.schema.lock import register
-from headrace.schema.registry import canonical, fingerprint
+from headrace.schema.compatibility import Incompatible, Level
+from headrace.schema.lock import load
+from headrace.schema.register import add, pending, register
+from headrace.schema.registry import canonical, fingerprint, parse
 from tests.schema.cases import ROOT
 
 
@@ -140,9 +143,8 @@ def test_the_fingerprint_ignores_docs_and_layout() -> None:
 
 def test_registering_a_new_version(project: Path) -> None:
     schemas = project / "schemas"
-    spec = json.loads((schemas / "flags.avsc").read_text())
-    spec["fields"].append({"name": "note", "type": ["null", "string"], "default": None})
-    (schemas / "flags.v2.avsc").write_text(json.dumps(spec))
+    (schemas / "flags.v2.avsc").write_text(noted(schemas))
+    assert [schema.title for schema in pending(schemas)] == ["'flags' version 2"]
     assert register(schemas) == ["'flags' version 2 (id 7): flags.v2.avsc"]
     registry = Registry.load(project)
     assert registry.latest("flags").id == 7
@@ -156,8 +158,9 @@ def test_an_incompatible_version_is_refused(project: Path) -> None:
     spec = json.loads((schemas / "flags.avsc").read_text())
     spec["fields"].append({"name": "note", "type": "string"})
     (schemas / "flags.v2.avsc").write_text(json.dumps(spec))
-    with pytest.raises(ConfigError, match=r"flags\.v2\.avsc: can't read .* 'note' .* no default"):
-        register(schemas)
+    for refused in (pending, register):
+        with pytest.raises(Incompatible, match=r"flags\.v2\.avsc: .* 'note' .* no default"):
+            refused(schemas)
     assert (schemas / "registry.json").read_text() == before
 
 
@@ -165,3 +168,117 @@ def test_registering_writes_the_projects_lock(project: Path) -> None:
     (project / "schemas/registry.json").unlink()
     register(project / "schemas")
     assert Registry.load(project).names == Registry.load(ROOT).names
+
+
+def noted(schemas: Path) -> str:
+    """The flags' schema with an optional field more."""
+    spec = json.loads((schemas / "flags.avsc").read_text())
+    spec["fields"].append({"name": "note", "type": ["null", "string"], "default": None})
+    return json.dumps(spec)
+
+
+def test_a_lock_without_levels_is_backward_transitive(project: Path) -> None:
+    """As locks were before levels."""
+    edit(project / "schemas/registry.json", lambda lock: lock.pop("compatibility", None))
+    edit(project / "schemas/registry.json", lambda lock: lock.pop("levels", None))
+    assert load(project / "schemas").level("flags") is Level.BACKWARD_TRANSITIVE
+    assert Registry.load(project).names
+
+
+def test_a_schema_may_have_a_level_of_its_own(project: Path) -> None:
+    schemas = project / "schemas"
+    edit(schemas / "registry.json", lambda lock: lock.update(levels={"flags": "FULL"}))
+    spec = json.loads((schemas / "flags.avsc").read_text())
+    spec["fields"].pop()
+    (schemas / "flags.v2.avsc").write_text(json.dumps(spec))
+    with pytest.raises(Incompatible, match=r"readers with version 1 can't read .* version 2"):
+        register(schemas)
+    edit(schemas / "registry.json", lambda lock: lock.update(levels={"flags": "BACKWARD"}))
+    register(schemas)
+    assert load(schemas).level("flags") is Level.BACKWARD
+
+
+def test_a_level_of_no_schema_is_a_mistake(project: Path) -> None:
+    edit(project / "schemas/registry.json", lambda lock: lock.update(levels={"flag": "FULL"}))
+    with pytest.raises(ConfigError, match=r"levels in registry\.json names 'flag'"):
+        Registry.load(project)
+
+
+def test_adding_a_text_writes_file_and_lock_once(project: Path) -> None:
+    schemas = project / "schemas"
+    text = noted(schemas)
+    assert add(schemas, "flags", text).id == 7
+    assert add(schemas, "flags", text).id == 7
+    assert Registry.load(project).latest("flags").version == 2
+    with pytest.raises(Incompatible):
+        add(schemas, "flags", text.replace('"default": null', '"order": "ignore"'))
+
+
+def test_adding_does_not_overwrite_a_file_that_is_not_locked(project: Path) -> None:
+    schemas = project / "schemas"
+    (schemas / "flags.v2.avsc").write_text("somebody's work")
+    with pytest.raises(ConfigError, match="is there but not locked"):
+        add(schemas, "flags", noted(schemas))
+    assert (schemas / "flags.v2.avsc").read_text() == "somebody's work"
+
+
+def test_what_a_crash_left_unlocked_can_be_added_again(project: Path) -> None:
+    schemas = project / "schemas"
+    lock = (schemas / "registry.json").read_text()
+    add(schemas, "flags", noted(schemas))
+    (schemas / "registry.json").write_text(lock)
+    assert add(schemas, "flags", noted(schemas)).id == 7
+    assert Registry.load(project).latest("flags").id == 7
+
+
+def test_many_who_add_at_once_get_versions_of_their_own(project: Path) -> None:
+    schemas = project / "schemas"
+    spec = json.loads((schemas / "flags.avsc").read_text())
+
+    def one(i: int) -> int:
+        extra = {"name": f"note{i}", "type": ["null", "string"], "default": None}
+        return add(schemas, "flags", json.dumps({**spec, "fields": [*spec["fields"], extra]})).id
+
+    with ThreadPoolExecutor(8) as executor:
+        ids = list(executor.map(one, range(8)))
+    assert sorted(ids) == list(range(7, 15))
+    assert len(Registry.load(project).versions("flags")) == 9
+
+
+def test_an_id_that_is_locked_later_is_found(project: Path) -> None:
+    registry = Registry.load(project)
+    assert registry.find(7) is None
+    add(project / "schemas", "flags", noted(project / "schemas"))
+    found = registry.find(7)
+    assert found is not None
+    assert found.version == 2
+    assert registry.latest("flags").version == 1, "what is read as does not change under a worker"
+
+
+def test_a_lock_that_is_broken_later_is_no_reason_to_give_a_record_up(project: Path) -> None:
+    registry = Registry.load(project)
+    (project / "schemas/flags.avsc").unlink()
+    with pytest.raises(Transient, match="schema id 7 can't be looked up"):
+        registry.find(7)
+
+
+@pytest.mark.parametrize(
+    ("type_", "default"),
+    [
+        ("int", "text"),
+        ("int", 2**31),
+        ("long", True),
+        (["null", "string"], "text"),
+        ({"type": "enum", "name": "E", "symbols": ["A"]}, "B"),
+        ({"type": "fixed", "name": "X", "size": 2}, "abc"),
+        ({"type": "array", "items": "int"}, [None]),
+        ({"type": "map", "values": "bytes"}, {"a": "\u0100"}),
+        ({"type": "record", "name": "R", "fields": [{"name": "n", "type": "int"}]}, {}),
+    ],
+)
+def test_a_default_that_its_type_can_not_hold_is_refused(type_: Any, default: Any) -> None:
+    """Readers would meet it only when a record lacks the field."""
+    field = {"name": "f", "type": type_, "default": default}
+    spec = {"type": "record", "name": "T", "fields": [field]}
+    with pytest.raises(ConfigError, match="of field 'f' is no "):
+        parse("t", json.dumps(spec), 1, 1)

@@ -10,8 +10,9 @@ import pytest
 from headrace import topology
 from headrace.errors import ConfigError
 from headrace.topology.model import Topology
-from sinks.clickhouse.ddl import statements, table_columns, text
+from sinks.clickhouse.ddl import statements, table_columns
 from sinks.clickhouse.insert import insert_settings
+from sinks.clickhouse.literals import text
 from sinks.clickhouse.types import column_type
 from tests.sinks.place import declare
 

@@ -47,9 +47,9 @@ def renamed(declared: Topology, database: str) -> Topology:
     return declared.model_copy(update={"clickhouse": config})
 
 
-def with_field(name: str, kind: Any) -> dict[str, Any]:
+def with_field(name: str, kind: Any, default: Any = None) -> dict[str, Any]:
     schema = copy.deepcopy(SCHEMA)
-    schema["fields"].append({"name": name, "type": kind, "default": None, "doc": "New."})
+    schema["fields"].append({"name": name, "type": kind, "default": default, "doc": "New."})
     return schema
 
 
@@ -90,9 +90,43 @@ def test_a_new_field_becomes_a_column(stack: Endpoints, client: Any, tmp_path: P
     apply(stack, tmp_path, declared)
     database = declared.clickhouse.database
     later = renamed(declare(tmp_path, with_field("note", ["null", "string"])), database)
-    assert apply(stack, tmp_path, later) == [("events", "add column note")]
+    assert apply(stack, tmp_path, later) == [("events", "add column note Nullable(String)")]
     found = client.query(f"DESCRIBE TABLE {database}.events").result_rows
     assert ("note", "Nullable(String)", "New.") in [(r[0], r[1], r[4]) for r in found]
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "held"),
+    [
+        ("string", "it's \\ new", "it's \\ new"),
+        ("long", -7, -7),
+        ("double", 1.5, 1.5),
+        ("boolean", True, True),
+        (["string", "null"], "", ""),
+        ({"type": "enum", "name": "Kind", "symbols": ["A", "B"]}, "B", "B"),
+        ({"type": "array", "items": "int"}, [], []),
+    ],
+)
+def test_rows_from_before_a_column_hold_its_default(
+    stack: Endpoints, client: Any, tmp_path: Path, kind: Any, default: Any, held: Any
+):
+    declared = declare(tmp_path)
+    apply(stack, tmp_path, declared)
+    database = declared.clickhouse.database
+    client.command(f"INSERT INTO {database}.events (_offset) VALUES (1)")
+    apply(stack, tmp_path, renamed(declare(tmp_path, with_field("new", kind, default)), database))
+    assert client.query(f"SELECT new FROM {database}.events").result_rows == [(held,)]
+
+
+def test_a_default_without_a_literal_is_a_conflict(stack: Endpoints, tmp_path: Path):
+    declared = declare(tmp_path)
+    apply(stack, tmp_path, declared)
+    day = {"type": "int", "logicalType": "date"}
+    later = renamed(declare(tmp_path, with_field("day", day, 3)), declared.clickhouse.database)
+    migration = Migration(later, tmp_path, stack.clickhouse)
+    with pytest.raises(ConfigError, match="column 'day' is missing, and its Avro default has no"):
+        migration.apply()
+    migration.close()
 
 
 async def test_a_stronger_guarantee_gives_tables_and_targets_their_windows(

@@ -18,7 +18,8 @@ from headrace.dlq.fix import Expression, Fix, Records, Script
 from headrace.dlq.index import topic_of_letters
 from headrace.dlq.place import Place
 from headrace.errors import ConfigError
-from headrace.schema import Registry
+from headrace.schemas import registry_of
+from headrace.topology.model import Topology
 
 SHOWN = 20
 
@@ -50,7 +51,7 @@ def redrive(
     topic_of_letters(declared, topic)
     origins = frozenset(Place.parse(text, "--origin") for text in origin or ())
     choice = Choice(group, reason, origins, all)
-    mend = _fix(root, declared.topics[topic].schema_, fix, script)
+    mend = _fix(root, declared, topic, fix, script)
     where = endpoints.load(root)
     if dry_run:
         outcome = redriving.redrive(where.kafka, declared, topic, choice, mend, dry_run)
@@ -87,12 +88,14 @@ def _asked(
     return {name: text for name, text in asked.items() if text}
 
 
-def _fix(root: Path, schema: str, text: str | None, script: Path | None) -> Fix | None:
+def _fix(
+    root: Path, declared: Topology, topic: str, text: str | None, script: Path | None
+) -> Fix | None:
     if text is not None and script is not None:
         raise ConfigError("--fix and --script: give one of them")
     if text is None and script is None:
         return None
-    records = Records(Registry.load(root), schema)
+    records = Records(registry_of(root, declared), declared.topics[topic].schema_)
     if script is not None:
         return Script(records, script)
     return Expression(records, text or "")

@@ -18,7 +18,8 @@ from headrace.dlq.letter import Letter
 from headrace.dlq.log import DeadLetterLog
 from headrace.dlq.place import Place
 from headrace.errors import ConfigError
-from headrace.schema import Registry, partial
+from headrace.schema import partial
+from headrace.schemas import registry_of
 
 HEAD_BYTES = 256
 ROW_BYTES = 16
@@ -54,7 +55,7 @@ def show(
         )
         raise typer.Exit(1)
     found, value = letters.headers_of(message), message.value() or b""
-    decoded = partial.decode(value, Registry.load(root), declared.topics[topic].schema_)
+    decoded = partial.decode(value, registry_of(root, declared), declared.topics[topic].schema_)
     typer.echo("\n".join(_about(letter)))
     typer.echo(f"key       {message.key()!r}")
     for name, text in headers.texts(headers.own(found)).items():

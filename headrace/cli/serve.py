@@ -1,0 +1,46 @@
+"""``headrace serve``: the serving process."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from headrace.errors import ConfigError
+from headrace.serve.app import create
+
+STOP_TIMEOUT_S = 5
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8081,
+    allow_register: Annotated[
+        bool, typer.Option(help="Let clients register compatible schema versions.")
+    ] = False,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+) -> None:
+    """Serve the schemas over Confluent's Schema Registry API, until Ctrl-C or SIGTERM."""
+    app = create(Path.cwd(), allow_register)
+    listening = _listen(host, port)
+    # uvicorn stops in order on these, and then raises them again for whoever had them before.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    config = uvicorn.Config(app, log_level=log_level, timeout_graceful_shutdown=STOP_TIMEOUT_S)
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"Serving on http://{shown}:{listening.getsockname()[1]}")
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"can't listen on {host}, port {port}: {error}; choose another --host or --port"
+        ) from error
