@@ -19,7 +19,8 @@ from headrace.delivery.log import Offsets
 from headrace.endpoints import Endpoints, load, state_dir
 from headrace.metrics import Metrics
 from headrace.preflight import check_topics
-from headrace.schema import Codec, Registry
+from headrace.rules.checked import decoder, id_decoder
+from headrace.schema import Registry
 from headrace.sink import Sink
 from headrace.topology import load as load_topology
 from headrace.topology.model import Topology
@@ -115,10 +116,11 @@ def create(root: Path | None = None, clock: Clock | None = None) -> faust.App:
     check_topics(endpoints.kafka, topology)
     registry = Registry.load(root)
     decoders = {
-        name: Codec(registry, topic.schema_).decode for name, topic in topology.topics.items()
+        name: decoder(registry, topic.schema_, topic.rules)
+        for name, topic in topology.topics.items()
     }
     id_decoders = {
-        name: Codec(registry, topic.schema_, [topic.dedupe.key]).decode
+        name: id_decoder(registry, topic.schema_, topic.dedupe.key, topic.rules)
         for name, topic in topology.topics.items()
         if topic.dedupe
     }

@@ -10,6 +10,7 @@ from typing import Any
 import avro.errors
 import avro.schema
 
+from headrace.topology import rules
 from headrace.topology.model import Topic, Topology
 from headrace.topology.tree import Tree
 
@@ -23,6 +24,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     """Note every problem on the tree."""
     schemas = _schemas(topology, tree, root)
     _topics(topology, tree, schemas)
+    rules.run(topology, tree, root)
     _agents(topology, tree)
     _writers(topology, tree)
     _tables(topology, tree, schemas)

@@ -18,6 +18,7 @@ POSITION = {
     "_partition": ("Int32", "Partition that the row's record came from."),
     "_offset": ("Int64", "Offset of the row's record in its partition."),
 }
+MARKS = ("_marks", "Array(LowCardinality(String))", "Rules that the row fails and that mark it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,9 @@ def deduplication_window(topology: Topology) -> Window | None:
 
 
 def table_columns(topology: Topology, root: Path, table: str) -> tuple[Column, ...]:
-    """Columns of a raw table: the fields of its topic's schema, then the position."""
-    topic = topology.topics[topology.clickhouse.tables[table].topic]
+    """Columns of a raw table: the fields of its topic's schema, the position, perhaps marks."""
+    name = topology.clickhouse.tables[table].topic
+    topic = topology.topics[name]
     schema = json.loads((root / "schemas" / f"{topic.schema_}.avsc").read_text(encoding="utf-8"))
     fields: Sequence[Mapping[str, Any]] = schema["fields"]
     return (
@@ -97,6 +99,7 @@ def table_columns(topology: Topology, root: Path, table: str) -> tuple[Column, .
             for f in fields
         ),
         *(Column(name, kind, doc) for name, (kind, doc) in POSITION.items()),
+        *((Column(*MARKS),) if topology.marks(name) else ()),
     )
 
 

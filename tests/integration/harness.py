@@ -141,6 +141,7 @@ class Pipeline:
                 "delivery": {"max_delay_ms": 20, **delivery},
             }
         )
+        self.decode = decode
         self.decode_ids = decode
         self.sink = Remembering()
         self.others: list[Remembering] = []
@@ -171,7 +172,7 @@ class Pipeline:
         self.runtime = composition.Runtime(
             self.topology,
             Endpoints(self.kafka, "", ""),
-            {self.topic: decode},
+            {self.topic: self.decode},
             [self.sink, *self.others],
             SystemClock(),
             {self.topic: self.decode_ids},
