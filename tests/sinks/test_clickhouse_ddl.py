@@ -85,7 +85,7 @@ def test_the_projects_orders_table():
         "Array(Tuple(product_id String, category String, quantity Int32, "
         "unit_price Decimal(12, 2)))"
     )
-    assert list(columns)[-3:] == ["_partition", "_offset", "_marks"]  # orders have a rule that marks
+    assert list(columns)[-3:] == ["_partition", "_offset", "_marks"]
     catalog = [c.name for c in table_columns(topology.load(ROOT), ROOT, "catalog")]
     assert catalog[-2:] == ["_partition", "_offset"]
 
