@@ -48,6 +48,8 @@ def check(text: str, dtypes: Mapping[str, pl.DataType]) -> tuple[pl.Expr, tuple[
         tree = json.loads(expression.meta.serialize(format="json"))
     except (pl.exceptions.PolarsError, json.JSONDecodeError) as error:
         raise wrong(f"not an expression of SQL: {_first_line(error)}", "mend it") from error
+    except RecursionError:
+        raise wrong("nests too deeply", "make several rules of it") from None
     if found := _CLOCK.search(_QUOTED.sub("", text)):
         raise wrong(f"{found[0]!r} asks the clock", "compare fields of the event with each other")
     names = []

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 OnFailure = Literal["dead_letter", "mark", "stop"]
+#: Polars reads expressions recursively: tens of thousands of operators overflow its stack.
+Text = Annotated[str, Field(max_length=4_096)]
 
 
 class Rule(BaseModel):
@@ -21,10 +23,10 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    check: str | None = None
+    check: Text | None = None
     field: str | None = None
     one_of: Annotated[tuple[StrictStr | StrictInt, ...], Field(min_length=1)] | None = None
-    pattern: str | None = None
+    pattern: Text | None = None
     min: Decimal | None = None
     max: Decimal | None = None
     is_: str | None = Field(default=None, alias="is")
