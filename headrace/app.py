@@ -14,9 +14,10 @@ from headrace.block import TopicPartition
 from headrace.clock import Clock, SystemClock
 from headrace.collector import calm
 from headrace.delivery.delivery import Delivery, Parts
-from headrace.delivery.job import Decode, Job
+from headrace.delivery.job import Job
 from headrace.delivery.log import Offsets
 from headrace.endpoints import Endpoints, load, state_dir
+from headrace.frame import Decode
 from headrace.metrics import Metrics
 from headrace.preflight import check_topics
 from headrace.rules.checked import decoder, id_decoder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -52,3 +52,7 @@ class Frame:
     @property
     def partition(self) -> int:
         return self.block.partition
+
+
+#: Raises for no value: what it can't make out is in ``bad``.
+Decode = Callable[[Block], Frame]

@@ -19,9 +19,9 @@ import numpy as np
 from headrace import topology
 from headrace.agent import AgentFunction
 from headrace.block import Block
-from headrace.frame import Frame
+from headrace.frame import Decode, Frame
 from headrace.memory import MemorySink
-from headrace.rules.checked import Decode, decoder
+from headrace.rules.checked import decoder
 from headrace.schema import Encoder, Registry
 from headrace.sink import BlockRange
 from headrace.topology.model import Topology

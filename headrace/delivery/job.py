@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -14,8 +14,6 @@ from headrace.delivery.threads import in_thread
 from headrace.errors import HeadraceError
 from headrace.frame import Bad, Frame
 from headrace.writes import NOTHING, Writes
-
-Decode = Callable[[Block], Frame]
 
 
 @dataclass(frozen=True, slots=True)

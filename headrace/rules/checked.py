@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,14 +10,13 @@ import polars as pl
 
 from headrace.block import Block
 from headrace.errors import ConfigError, Terminal
-from headrace.frame import MARKS, OFFSET, Bad, Frame
+from headrace.frame import MARKS, OFFSET, Bad, Decode, Frame
 from headrace.rules.compiled import Compiled, compile_rule
 from headrace.rules.rule import Rule
 from headrace.rules.wrong import Wrong
 from headrace.schema import AvroSchema, Codec, Registry
 from headrace.schema.framing import HEADER_BYTES
 
-Decode = Callable[[Block], Frame]
 STEP = "rule"
 #: Characters of a value that a reason shows.
 SHOWN = 60
@@ -140,8 +139,8 @@ class Rules:
     def _stop(self, frame: Frame, verdict: pl.DataFrame) -> Terminal:
         """The error for the first record that must not pass."""
         stopping = [one for one in self._rules if one.rule.on_failure == "stop"]
-        row = min(at for one in stopping if (at := verdict[one.name].arg_max()) is not None
-                  and verdict[one.name][at])  # fmt: skip
+        fails = verdict.select(pl.any_horizontal(one.name for one in stopping)).to_series()
+        row = int(fails.arg_true()[0])
         reasons = [self._reason(one, frame.df, row) for one in stopping if verdict[one.name][row]]
         block = frame.block
         return Terminal(

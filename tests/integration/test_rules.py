@@ -18,8 +18,8 @@ from headrace import topology
 from headrace.block import Block
 from headrace.cli.apply import apply_all
 from headrace.errors import Terminal
-from headrace.frame import Frame
-from headrace.rules.checked import Decode, decoder, id_decoder
+from headrace.frame import Decode, Frame
+from headrace.rules.checked import decoder, id_decoder
 from tests.integration.harness import Pipeline
 from tests.integration.test_bad_input import WAIT_S, Project, project, run
 from tests.rules import cases
