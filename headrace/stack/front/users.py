@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Mapping
 
@@ -16,7 +15,7 @@ def known(users: Mapping[str, str], url: Mapping[str, str], headers: Mapping[str
     if name is None and scheme.lower() == "basic":
         try:
             plain = base64.b64decode(credentials, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not ASCII, not base64, not UTF-8
             return False
         name, _, password = plain.partition(":")
     expected = users.get(name or "default")
