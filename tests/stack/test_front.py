@@ -378,3 +378,13 @@ def test_what_unpacks_to_too_much_is_refused_before_it_is_all_there(
         assert tracemalloc.get_traced_memory()[1] < 48 << 20
     finally:
         tracemalloc.stop()
+
+
+async def test_a_database_s_name_is_a_name(http: Any, client: Any):
+    hostile = {
+        "X-ClickHouse-Database": "default`; CREATE TABLE broken_in (n Int8) ENGINE = Null; --"
+    }
+    async with http.post("/", params={"query": "SELECT 1"}, headers=hostile) as answer:
+        assert answer.status == 404
+        assert "does not exist" in await answer.text()
+    assert client.command("EXISTS TABLE default.broken_in") == 0
