@@ -18,13 +18,13 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import compare, cost, growth, rows, sustained
+from bench import bad, compare, cost, growth, rows, sustained
 from bench.field import Contestant
 from bench.process import ROOT
 from headrace import stack, topology
 from headrace.endpoints import STATE_DIR, Endpoints
 
-PARTS = ("peers", "rows", "growth", "cost", "sustained", "freshness")
+PARTS = ("peers", "rows", "growth", "cost", "bad", "sustained", "freshness")
 #: Probes of freshness a second.
 PROBES = 10.0
 
@@ -56,7 +56,10 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--slow-events", type=int, default=60_000, help="for the slow ones")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument(
-        "--sink-events", type=int, default=1_000_000, help="for the cost of exactly once"
+        "--sink-events",
+        type=int,
+        default=1_000_000,
+        help="for the cost of exactly once, and of bad events",
     )
     parser.add_argument("--pairs", type=int, default=5, help="of runs, for the same")
     parser.add_argument(
@@ -162,6 +165,11 @@ def main() -> None:
                 keep("growth", found)
             if "cost" in parts:
                 keep("exactly_once_cost", guarantees(where, args, console))
+    if "bad" in parts:
+        with services() as where:
+            found = bad.summarise(bad.measure(where, args.sink_events, args.repeat, console))
+        bad.show(found, console)
+        keep("bad", found)
     if "sustained" in parts:
         keep("sustained", steady(args, console))
     if "freshness" in parts:

@@ -14,12 +14,13 @@ from headrace.block import TopicPartition
 from headrace.clock import Clock, SystemClock
 from headrace.collector import calm
 from headrace.delivery.delivery import Delivery, Parts
-from headrace.delivery.job import Decode, Job
+from headrace.delivery.job import Job
 from headrace.delivery.log import Offsets
 from headrace.endpoints import Endpoints, load, state_dir
+from headrace.frame import Decode
 from headrace.metrics import Metrics
 from headrace.preflight import check_topics
-from headrace.schema import Codec
+from headrace.rules.checked import decoder, id_decoder
 from headrace.schemas import registry_of
 from headrace.sink import Sink
 from headrace.topology import load as load_topology
@@ -118,10 +119,11 @@ def create(root: Path | None = None, clock: Clock | None = None) -> faust.App:
     check_topics(endpoints.kafka, topology)
     registry = registry_of(root, topology)
     decoders = {
-        name: Codec(registry, topic.schema_).decode for name, topic in topology.topics.items()
+        name: decoder(registry, topic.schema_, topic.rules)
+        for name, topic in topology.topics.items()
     }
     id_decoders = {
-        name: Codec(registry, topic.schema_, [topic.dedupe.key]).decode
+        name: id_decoder(registry, topic.schema_, topic.dedupe.key, topic.rules)
         for name, topic in topology.topics.items()
         if topic.dedupe
     }

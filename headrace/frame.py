@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -11,6 +11,8 @@ from headrace.block import Block
 
 PARTITION = "_partition"
 OFFSET = "_offset"
+#: Names of the rules that a row fails and that only mark it; there when the topic has such a rule.
+MARKS = "_marks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,17 @@ class Frame:
     """The good records of a Block as columns, in offset order.
 
     ``df`` has one column a field of the reader schema (see ``headrace.schema`` for the mapping of
-    types) and ``_partition`` (Int32), ``_offset`` (Int64). ``bad`` holds the others. Tombstones
-    (null values) are in neither: they carry no event. ``repeats`` counts the records that were left
-    out because the topic's ``dedupe`` found their id in the window before them.
+    types) and ``_partition`` (Int32), ``_offset`` (Int64); with rules that mark, ``_marks``
+    (List(String)). ``bad`` holds the others. Tombstones (null values) are in neither: they carry no
+    event. ``repeats`` counts the records that were left out because the topic's ``dedupe`` found
+    their id in the window before them, ``failed`` those that fail a rule, by rule.
     """
 
     block: Block
     df: pl.DataFrame
     bad: Sequence[Bad] = ()
     repeats: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.df.height
@@ -53,3 +57,7 @@ class Frame:
     @property
     def partition(self) -> int:
         return self.block.partition
+
+
+#: Raises for no value: what it can't make out is in ``bad``.
+Decode = Callable[[Block], Frame]

@@ -54,6 +54,7 @@ class Metrics:
     blocks           blocks delivered, by topic
     dead_letters     records set aside, by topic and step
     duplicates       records dropped as repeats of an earlier one, by topic
+    rules            records that fail a rule, by topic and rule
     rows             rows written to ClickHouse, by table
     position         next offset to deliver, by partition
     sink_seconds     time spent in a sink's apply, by sink
@@ -67,6 +68,7 @@ class Metrics:
         self.blocks: Counter[str] = Counter()
         self.dead_letters: Counter[str] = Counter()
         self.duplicates: Counter[str] = Counter()
+        self.rules: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
         self.position: dict[str, int] = {}
         self.sink_seconds: Counter[str] = Counter()
@@ -77,6 +79,8 @@ class Metrics:
     def block_done(self, block: Block, outcome: Outcome, now_ms: int) -> None:
         self.events[block.topic] += outcome.events
         self.duplicates[block.topic] += outcome.repeats
+        for rule, count in outcome.failed.items():
+            self.rules[f"{block.topic} {rule}"] += count
         self.blocks[block.topic] += 1
         self.position[str(block.tp)] = block.last + 1
         for rows in outcome.writes.rows:
@@ -104,6 +108,7 @@ class Metrics:
             "blocks": dict(self.blocks),
             "dead_letters": dict(self.dead_letters),
             "duplicates": dict(self.duplicates),
+            "rules": dict(self.rules),
             "rows": dict(self.rows),
             "position": dict(self.position),
             "sink_seconds": dict(self.sink_seconds),

@@ -19,9 +19,10 @@ import numpy as np
 from headrace import topology
 from headrace.agent import AgentFunction
 from headrace.block import Block
-from headrace.frame import Frame
+from headrace.frame import Decode, Frame
 from headrace.memory import MemorySink
-from headrace.schema import Codec, Encoder, Registry
+from headrace.rules.checked import decoder
+from headrace.schema import Encoder, Registry
 from headrace.sink import BlockRange
 from headrace.topology.model import Topology
 from headrace.writes import Writes, combine
@@ -35,12 +36,15 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.topology: Topology = topology.load(root)
         self._registry = Registry.load(root)
-        self._ends: dict[str, tuple[Encoder, Codec]] = {}
+        self._ends: dict[str, tuple[Encoder, Decode]] = {}
 
-    def _schema(self, topic: str) -> tuple[Encoder, Codec]:
+    def _schema(self, topic: str) -> tuple[Encoder, Decode]:
         if topic not in self._ends:
-            name = self.topology.topics[topic].schema_
-            self._ends[topic] = Encoder(self._registry, name), Codec(self._registry, name)
+            declared = self.topology.topics[topic]
+            self._ends[topic] = (
+                Encoder(self._registry, declared.schema_),
+                decoder(self._registry, declared.schema_, declared.rules),
+            )
         return self._ends[topic]
 
     def block(
@@ -67,9 +71,9 @@ class Project:
     def frame(
         self, topic: str, events: Sequence[Event | None], partition: int = 0, first: int = 0
     ) -> Frame:
-        """The block of these events, decoded."""
-        _, codec = self._schema(topic)
-        return codec.decode(self.block(topic, events, partition, first))
+        """The block of these events, decoded, with the topic's rules applied."""
+        _, decode = self._schema(topic)
+        return decode(self.block(topic, events, partition, first))
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from confluent_kafka import KafkaException, Message, Producer
 
-from headrace.errors import ConfigError, Transient
+from headrace.errors import ConfigError, HeadraceError, Transient
 from headrace.schema import EncodeError, Encoder
 from headrace.schemas import registry_of
 from headrace.topology.model import Topology
@@ -85,12 +85,8 @@ class EventProducer:
         self, number: int, line: bytes, outcome: Outcome, wrong: Callable[[int, str], None]
     ) -> None:
         try:
-            record = _record(line)
-            value = self._encoder.encode(record)
-        except (orjson.JSONDecodeError, _NotAnObject) as error:
-            wrong(number, f"not a JSON object: {error}")
-            return
-        except EncodeError as error:
+            record, value = encoded(self._encoder, line)
+        except NotAnEvent as error:
             wrong(number, str(error))
             return
 
@@ -105,20 +101,36 @@ class EventProducer:
             )
 
         try:
-            self._producer.produce(
-                self._topic, value, str(record[self._key]).encode(), on_delivery=acknowledged
-            )
+            self._enqueue(value, str(record[self._key]).encode(), acknowledged)
         except KafkaException as error:
             wrong(number, f"the producer refused it: {error}")
         self._producer.poll(0)
 
+    def _enqueue(self, value: bytes, key: bytes, acknowledged: Callable[..., None]) -> None:
+        """Hand it to the producer, once its queue has room: large events fill a gigabyte."""
+        while True:
+            try:
+                self._producer.produce(self._topic, value, key, on_delivery=acknowledged)
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                return
 
-class _NotAnObject(ValueError):
-    """The line is JSON, but not an object."""
+
+class NotAnEvent(HeadraceError):
+    """The line is no event of the topic's schema; the text says why."""
 
 
-def _record(line: bytes) -> dict[str, Any]:
-    value = orjson.loads(line)
-    if not isinstance(value, dict):
-        raise _NotAnObject(f"it is {value!r:.60}")
-    return value
+def encoded(encoder: Encoder, line: bytes) -> tuple[dict[str, Any], bytes]:
+    """The event that a line of JSON says, and its value for Kafka; raises NotAnEvent."""
+    try:
+        event = orjson.loads(line)
+        if not isinstance(event, dict):
+            raise NotAnEvent(f"not a JSON object: it is {event!r:.60}")
+        return event, encoder.encode(event)
+    except orjson.JSONDecodeError as error:
+        raise NotAnEvent(f"not a JSON object: {error}") from None
+    except EncodeError as error:
+        raise NotAnEvent(str(error)) from None
+    except RecursionError:
+        raise NotAnEvent("not an event: nested too deeply") from None

@@ -15,12 +15,13 @@ from headrace.clock import Clock
 from headrace.delivery.ceiling import Ceiling
 from headrace.delivery.committer import Committer
 from headrace.delivery.duplicates import Duplicates
-from headrace.delivery.job import Decode, Job
+from headrace.delivery.job import Job
 from headrace.delivery.log import DeadLetters, Offsets
 from headrace.delivery.pace import Pace, Turn
 from headrace.delivery.partition import PartitionDelivery
 from headrace.delivery.retry import retry
 from headrace.delivery.start import Plan, Start, plan
+from headrace.frame import Decode
 from headrace.metrics import Metrics
 from headrace.sink import Mark, Sink
 from headrace.topology.model import Topology

@@ -12,10 +12,9 @@ import numpy as np
 import polars as pl
 
 from headrace.block import Block, TopicPartition
-from headrace.delivery.job import Decode
 from headrace.delivery.seen import Seen
 from headrace.delivery.threads import in_thread
-from headrace.frame import OFFSET, Frame
+from headrace.frame import OFFSET, Decode, Frame
 from headrace.headers import redriven
 from headrace.topology.model import Topology
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -15,8 +15,6 @@ from headrace.errors import HeadraceError
 from headrace.frame import Bad, Frame
 from headrace.writes import NOTHING, Writes
 
-Decode = Callable[[Block], Frame]
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -26,6 +24,7 @@ class Outcome:
     bad: tuple[Bad, ...]
     events: int
     repeats: int
+    failed: Mapping[str, int]
 
 
 class Job:
@@ -97,7 +96,8 @@ class Job:
                 bad.extend(found)
             failed, results = await self._again(frame)
         writes = sum((r for r in results if isinstance(r, Writes)), NOTHING)
-        return Outcome(writes, tuple(sorted(bad, key=lambda b: b.index)), len(frame), frame.repeats)
+        bad.sort(key=lambda entry: entry.index)
+        return Outcome(writes, tuple(bad), len(frame), frame.repeats, frame.failed)
 
     async def _again(self, frame: Frame) -> tuple[list[str], list[Writes | BaseException]]:
         results: list[Writes | BaseException] = await asyncio.gather(

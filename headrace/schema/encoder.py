@@ -19,6 +19,7 @@ from headrace.schema.datum import INT_MAX, INT_MIN
 from headrace.schema.dtypes import KEY, VALUE
 from headrace.schema.framing import frame
 from headrace.schema.registry import Registry
+from headrace.schema.times import time_range
 from headrace.schema.types import (
     Array,
     Enum,
@@ -148,7 +149,7 @@ def _leaf(type_: Primitive | Fixed, value: Any, path: str) -> Any:
         if logical is not None and is_decimal(logical):
             return text.raw_decimal(logical, value, _room(type_))
         if logical is not None and type_.kind in ("int", "long"):
-            raw = _integer(type_, text.raw_time(logical, value))
+            raw = _within(_integer(type_, text.raw_time(logical, value)), *time_range(logical))
             return raw * TIME_NS.get(logical.name, 1)
         return _PLAIN[type_.kind](type_, value)
     except (TypeError, ValueError, OverflowError) as error:
@@ -164,6 +165,10 @@ def _integer(type_: Type, value: Any) -> int:
     low, high = (INT_MIN, INT_MAX) if type_.kind == "int" else (-(2**63), 2**63 - 1)
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError
+    return _within(value, low, high)
+
+
+def _within(value: int, low: int, high: int) -> int:
     if not low <= value <= high:
         raise ValueError(f"outside {low} to {high}")
     return value

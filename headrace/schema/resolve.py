@@ -15,12 +15,12 @@ from headrace.schema.dtypes import KEY, VALUE
 from headrace.schema.nodes import Block, Boolean, Decimal, Integer, Node, Null, Real, Symbol
 from headrace.schema.opaque import Opaque
 from headrace.schema.parts import Constant, RecordNode, Step
+from headrace.schema.times import time_range
 from headrace.schema.types import (
     Array,
     Enum,
     Field,
     Fixed,
-    Logical,
     Map,
     Primitive,
     Record,
@@ -48,10 +48,6 @@ _PROMOTIONS = {
     "string": ("string", "bytes"),
     "bytes": ("bytes", "string"),
 }
-_DAY_S = 86_400
-#: Years 1 to 9999 in seconds since 1970: what dates can be written as text in.
-_YEARS_S = (-62_135_596_800, 253_402_300_799)
-_PER_SECOND = {"millis": 10**3, "micros": 10**6, "nanos": 10**9}
 
 
 class Unresolvable(Exception):
@@ -276,16 +272,6 @@ def _integer(wire: str, reader: Primitive) -> Integer:
     dtype = number(reader)
     if reader.logical is None:
         return Integer(low, high, "32-bit int", dtype)
-    first, last = _range(reader.logical)
+    first, last = time_range(reader.logical)
     factor = TIME_NS.get(reader.logical.name, 1)
     return Integer(max(low, first), min(high, last), f"valid {reader.logical.name}", dtype, factor)
-
-
-def _range(logical: Logical) -> tuple[int, int]:
-    """The least and the greatest value of a logical type that has a meaning."""
-    if logical.name == "date":
-        return _YEARS_S[0] // _DAY_S, _YEARS_S[1] // _DAY_S
-    per_second = _PER_SECOND[logical.name.rpartition("-")[2]]
-    if logical.name.startswith("time-"):
-        return 0, _DAY_S * per_second - 1
-    return _YEARS_S[0] * per_second, (_YEARS_S[1] + 1) * per_second - 1

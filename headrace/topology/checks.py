@@ -11,6 +11,7 @@ import avro.errors
 import avro.schema
 
 from headrace.schema_files import FOLDER, latest, names
+from headrace.topology import rules
 from headrace.topology.model import AUDIT_TABLE, Topic, Topology
 from headrace.topology.tree import Tree
 
@@ -24,6 +25,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     """Note every problem on the tree."""
     schemas = _schemas(topology, tree, root)
     _topics(topology, tree, schemas)
+    rules.run(topology, tree, root)
     _agents(topology, tree)
     _writers(topology, tree)
     _tables(topology, tree, schemas)

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from headrace.rules.rule import Rule
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]+$", max_length=249)]
 KeyspaceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_:]*$", max_length=64)]
@@ -54,6 +56,7 @@ class Topic(Model):
     retention_hours: Annotated[int, Field(ge=1)] | None = None
     compacted: bool = False
     dedupe: Dedupe | None = None
+    rules: dict[Name, Rule] = Field(default_factory=dict)
 
 
 class DeadLetters(Model):
@@ -166,6 +169,10 @@ class Topology(Model):
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
         return self.topics[topic].partitions or self.defaults.partitions
+
+    def marks(self, topic: str) -> bool:
+        """Whether rows of a topic carry ``_marks``."""
+        return any(rule.on_failure == "mark" for rule in self.topics[topic].rules.values())
 
     def agents_of(self, topic: str) -> tuple[str, ...]:
         """Names of the agents that read a topic, in declared order."""

@@ -15,6 +15,8 @@ Path = tuple[str | int, ...]
 _ENV = re.compile(r"\$\{([^}]*)\}")
 _ENV_NAME = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 MAX_DEPTH = 64
+#: An alias stands for a copy of what it names: a few lines can stand for billions of values.
+MAX_NODES = 100_000
 
 
 def dotted(path: Path) -> str:
@@ -31,6 +33,7 @@ class Tree:
         self.problems: list[Problem] = []
         self._environ = environ
         self._marks: dict[Path, tuple[int, int]] = {(): (1, 1)}
+        self._nodes = 0
         self.value: Any = None
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -41,6 +44,8 @@ class Tree:
             self.problem((), None, f"not YAML: {error.problem}", "check indentation and quotes")
         except yaml.YAMLError as error:
             self.problem((), None, f"not YAML: {error}", "save the file as UTF-8 text")
+        except RecursionError:
+            self.problem((), None, "nested too deeply", "close brackets that stay open")
         else:
             if node is not None:
                 self.value = self._build(node, ())
@@ -67,6 +72,11 @@ class Tree:
         self._marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
         if len(path) > MAX_DEPTH:
             self.problem(path, None, "nested too deeply", "use no recursive anchors")
+            return None
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            if self._nodes == MAX_NODES + 1:
+                self.problem(path, None, f"more than {MAX_NODES:,} values", "use fewer aliases")
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -97,8 +107,10 @@ class Tree:
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
         try:
             value = yaml.SafeLoader("").construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            self.problem(path, node.value, f"not a value of YAML: {error}", "put it in quotes")
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as error:
+            # PyYAML's constructors take a tag's word for what its text is.
+            what = f"not a value of YAML: {node.tag}: {error}"
+            self.problem(path, node.value, what, "put it in quotes, without a tag")
             return None
         return self._substitute(value, path) if isinstance(value, str) else value
 

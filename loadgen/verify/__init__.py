@@ -54,18 +54,19 @@ def verify(
         sent, _ = ledgers.load(ledger, topology)
         sections += compare("ledger = sinks", sent, in_sinks, topology, examples)
     if recount_log:
-        truth = recount(root, endpoints.kafka, topology, lags(endpoints, topology))
+        aside, ruled_out = letters(
+            endpoints.kafka, topology, lags(endpoints, topology, topology.dead_letters.suffix)
+        )
+        truth = recount(root, endpoints.kafka, topology, lags(endpoints, topology), ruled_out)
         logged = state_of(truth, topology)
         sections += compare("log = sinks", logged, in_sinks, topology, examples)
         if sent is not None:
             sections += compare("ledger = log", sent, logged, topology, examples)
-        aside = letters(
-            endpoints.kafka, topology, lags(endpoints, topology, topology.dead_letters.suffix)
-        )
         sections += [_letters(topic, truth.bad[topic], aside[topic]) for topic in topology.topics]
         notes = {
             "events_in_the_log": truth.events,
             "bad_records_in_the_log": sum(map(len, truth.bad.values())),
+            "ruled_out_in_the_log": truth.ruled_out,
             "tombstones_in_the_log": truth.tombstones,
             "duplicates_in_the_log": truth.repeats,
         }

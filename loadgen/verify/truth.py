@@ -63,6 +63,8 @@ class Truth:
         self.bad: dict[str, set[tuple[int, int]]] = defaultdict(set)
         self.tombstones = 0
         self.repeats = 0
+        #: Records that fail a rule which sets them aside.
+        self.ruled_out = 0
 
     # -- one event -----------------------------------------------------------------------------
 
@@ -259,6 +261,7 @@ class Truth:
         self.events += other.events
         self.tombstones += other.tombstones
         self.repeats += other.repeats
+        self.ruled_out += other.ruled_out
 
 
 _TOPICS: dict[str, Callable[[Truth, int, int, Event], None]] = {

@@ -21,6 +21,7 @@ POSITION = {
     "_partition": ("Int32", "Partition that the row's record came from."),
     "_offset": ("Int64", "Offset of the row's record in its partition."),
 }
+MARKS = ("_marks", "Array(LowCardinality(String))", "Rules that the row fails and that mark it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def deduplication_window(topology: Topology) -> Window | None:
 
 
 def table_columns(topology: Topology, root: Path, table: str) -> tuple[Column, ...]:
-    """Columns of a raw table: the fields of its topic's newest schema, then the position."""
+    """Columns of a raw table: its topic's newest schema, the position, perhaps marks."""
     topic = topology.topics[topology.clickhouse.tables[table].topic]
     schema = json.loads(latest(root / FOLDER, topic.schema_).read_text(encoding="utf-8"))
     fields: Sequence[Mapping[str, Any]] = schema["fields"]
@@ -103,6 +104,7 @@ def table_columns(topology: Topology, root: Path, table: str) -> tuple[Column, .
             for f in fields
         ),
         *(Column(name, kind, doc) for name, (kind, doc) in POSITION.items()),
+        *((Column(*MARKS),) if topology.marks(topology.clickhouse.tables[table].topic) else ()),
     )
 
 

@@ -143,6 +143,7 @@ class Pipeline:
                 "dead_letters": dict(dead_letters or {}),
             }
         )
+        self.decode = decode
         self.decode_ids = decode
         self.sink = Remembering()
         self.others: list[Remembering] = []
@@ -173,7 +174,7 @@ class Pipeline:
         self.runtime = composition.Runtime(
             self.topology,
             Endpoints(self.kafka, "", ""),
-            {self.topic: decode},
+            {self.topic: self.decode},
             [self.sink, *self.others],
             SystemClock(),
             {self.topic: self.decode_ids},

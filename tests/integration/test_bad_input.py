@@ -40,7 +40,7 @@ class Project:
             {"bootstrap.servers": where.kafka, "message.max.bytes": 32 << 20, "linger.ms": 50}
         )
 
-    def good(self, number: int, name: str = "thing", price: str = "1.50") -> bytes:
+    def good(self, number: int, name: str | None = "thing", price: str = "1.50") -> bytes:
         return self._encoder.encode(
             {
                 "event_id": f"e{number}",

@@ -86,7 +86,9 @@ def test_the_projects_orders_table():
         "Array(Tuple(product_id String, category String, quantity Int32, "
         "unit_price Decimal(12, 2)))"
     )
-    assert list(columns)[-2:] == ["_partition", "_offset"]
+    assert list(columns)[-3:] == ["_partition", "_offset", "_marks"]
+    catalog = [c.name for c in table_columns(topology.load(ROOT), ROOT, "catalog")]
+    assert catalog[-2:] == ["_partition", "_offset"]
 
 
 def test_every_table_and_target_has_a_deduplication_window(tmp_path: Path):

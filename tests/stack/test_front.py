@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tracemalloc
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ import zstandard
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from headrace.endpoints import Endpoints
+from headrace.stack.front import compression
 from headrace.stack.state import free_ports
 
 
@@ -360,3 +362,29 @@ def _until_listening(port: int, server: subprocess.Popen[bytes]) -> None:
             if s.connect_ex(("127.0.0.1", port)) == 0:
                 return
     raise AssertionError("the server ended while starting")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "lz4", "zstd"])
+def test_what_unpacks_to_too_much_is_refused_before_it_is_all_there(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+):
+    monkeypatch.setattr(compression, "MAX_BODY_BYTES", 1 << 20)
+    assert compression.decompress(compression.compress(bytes(1 << 20), encoding), encoding)
+    bomb = compression.compress(bytes(128 << 20), encoding)
+    tracemalloc.start()
+    try:
+        with pytest.raises(compression.UnknownEncoding, match="more than 1,048,576 bytes"):
+            compression.decompress(bomb, encoding)
+        assert tracemalloc.get_traced_memory()[1] < 48 << 20
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_database_s_name_is_a_name(http: Any, client: Any):
+    hostile = {
+        "X-ClickHouse-Database": "default`; CREATE TABLE broken_in (n Int8) ENGINE = Null; --"
+    }
+    async with http.post("/", params={"query": "SELECT 1"}, headers=hostile) as answer:
+        assert answer.status == 404
+        assert "does not exist" in await answer.text()
+    assert client.command("EXISTS TABLE default.broken_in") == 0

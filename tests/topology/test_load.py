@@ -67,7 +67,7 @@ def test_the_project_s_own_topology_is_right(root):
          "clickhouse.views.requests_by_minute.order_by.1", "not a column", "route"),
         ("      from:\n        flags:", "      from:\n        fags:",
          "clickhouse.views.exposures_by_hour.from.fags", "no such table", "flags"),
-        ("schema: payments, key: user_id", "schema: payments, partitions: 8, key: user_id",
+        ('doc: "Money authorised, captured, refunded"', "partitions: 8",
          "agents.views.reads", "unequal partition counts", "equal counts"),
         ("name: headrace ", "name: ${env:NO_SUCH_NAME} ", "name", "is not set", "set NO_SUCH_NAME"),
         ("name: headrace ", "name: ${HOME} ", "name", "is not a reference", "${env:NAME}"),

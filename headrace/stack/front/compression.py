@@ -10,6 +10,12 @@ from typing import Any
 import lz4.frame
 import zstandard
 
+#: Of a request, as it is sent and unpacked.
+MAX_BODY_BYTES = 1 << 31
+#: Unpacked at a time, so that what a few bytes stand for is counted before there is much of it:
+#: zstd makes at most 32 MB of so many.
+PIECE = 1_024
+
 
 class UnknownEncoding(ValueError):
     """No codec for this Content-Encoding, or the body is not in it."""
@@ -22,9 +28,9 @@ def decompress(body: bytes, encoding: str) -> bytes:
             case "" | "identity":
                 return body
             case "gzip":
-                return gzip.decompress(body)
+                return _frames(lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS | 16), body)
             case "deflate":
-                return zlib.decompress(body)
+                return _frames(zlib.decompressobj, body)
             case "lz4":
                 return _frames(lz4.frame.LZ4FrameDecompressor, body)
             case "zstd":
@@ -36,13 +42,19 @@ def decompress(body: bytes, encoding: str) -> bytes:
 
 def _frames(start: Callable[[], Any], body: bytes) -> bytes:
     """All frames of a body; raises EOFError when the last one is not whole."""
-    parts = []
-    while body:
+    parts, size, at = [], 0, 0
+    while at < len(body):
         frame = start()
-        parts.append(bytes(frame.decompress(body)))
-        if not frame.eof:
-            raise EOFError("it ends inside a frame")
-        body = frame.unused_data
+        while not frame.eof:
+            if at >= len(body):
+                raise EOFError("it ends inside a frame")
+            piece = body[at : at + PIECE]
+            parts.append(bytes(frame.decompress(piece)))
+            at += len(piece)
+            size += len(parts[-1])
+            if size > MAX_BODY_BYTES:
+                raise UnknownEncoding(f"the body is more than {MAX_BODY_BYTES:,} bytes unpacked")
+        at -= len(frame.unused_data or b"")
     return b"".join(parts)
 
 

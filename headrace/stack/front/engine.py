@@ -31,6 +31,10 @@ def _quote(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def _name(value: str) -> str:
+    return "`" + value.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
 class Engine:
     """One chDB instance over a data folder; queries run side by side on several connections."""
 
@@ -60,7 +64,7 @@ class Engine:
             self._idle.put_nowait(connection)
 
     def _run(self, connection: Any, ask: Ask) -> Answer:
-        connection.query(f"USE `{ask.database}`", "Null")
+        connection.query(f"USE {_name(ask.database)}", "Null")
         names = list(ask.settings)
         if names:
             assigned = ", ".join(f"{n} = {_quote(ask.settings[n])}" for n in names)

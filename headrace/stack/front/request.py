@@ -34,11 +34,14 @@ RESERVED = frozenset(
         "client_protocol_version",
     }
 )
-_INSERT = re.compile(rb"\s*INSERT\s+INTO\s", re.IGNORECASE)
-_INSERT_FORMAT = re.compile(
-    r"(?P<head>\s*INSERT\s+INTO\s.+?)(?P<settings>\sSETTINGS\s.+?)?\s+FORMAT\s+(?P<format>\w+)\s*;?\s*",
-    re.IGNORECASE | re.DOTALL,
-)
+_INSERT = re.compile(r"\s*+INSERT\s++INTO\s", re.IGNORECASE)
+_SETTINGS = re.compile(r"\sSETTINGS\s", re.IGNORECASE)
+#: The end of an INSERT whose data comes apart, and of one whose data begins on the next line. One
+#: pass finds each: the possessive quantifiers never try again.
+_FORMAT = re.compile(r"\sFORMAT\s++(\w++)\s*+(?:;\s*+)?\Z", re.IGNORECASE)
+_FORMAT_LINE = re.compile(rb"\sFORMAT\s++\w++[^\S\n]*+(?:;[^\S\n]*+)?\n", re.IGNORECASE)
+#: How far into a body its INSERT may reach.
+MAX_INSERT_BYTES = 1 << 20
 
 
 class BadRequest(ValueError):
@@ -73,6 +76,8 @@ def parse(url: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> As
         raise BadRequest(
             f"the query has a NUL at character {text.index(chr(0))}; write \\0 in a literal"
         )
+    _utf8(*url.items(), ("X-ClickHouse-Database", headers.get("X-ClickHouse-Database", "")),
+          ("X-ClickHouse-Format", headers.get("X-ClickHouse-Format", "")))  # fmt: skip
     accepted = headers.get("Accept-Encoding", "")
     wanted = next((e for e in ("lz4", "zstd", "gzip", "deflate") if e in accepted), None)
     return Ask(
@@ -100,24 +105,26 @@ def _query(text: str, body: bytes) -> tuple[str, bytes | None, tuple[str, str, s
         if insert:
             return text, body, insert
         return text + _decode(body), None, None
-    if _INSERT.match(body):
-        head, newline, rest = body.partition(b"\n")
-        while True:
-            insert = _insert(_decode(head, "ignore"))
-            if insert:
-                return _decode(head), rest, insert
-            if not newline or len(head) > 1 << 20:
-                break
-            line, newline, rest = rest.partition(b"\n")
-            head += b"\n" + line
-    return _decode(body), None, None
+    line = _FORMAT_LINE.search(body, 0, MAX_INSERT_BYTES)
+    if line is not None:
+        insert = _insert(_decode(body[: line.end()], "ignore"))
+        if insert:
+            return _decode(body[: line.end() - 1]), body[line.end() :], insert
+    text = _decode(body)
+    insert = _insert(text)
+    return text, b"" if insert else None, insert
 
 
 def _insert(text: str) -> tuple[str, str, str] | None:
-    match = _INSERT_FORMAT.fullmatch(text)
-    if match is None:
+    """Head, settings and format of an INSERT that ends with its FORMAT."""
+    begin, end = _INSERT.match(text), _FORMAT.search(text)
+    if begin is None or end is None or end.start() <= begin.end():
         return None
-    return match["head"], match["settings"] or "", match["format"]
+    head = text[: end.start()].rstrip()
+    settings = _SETTINGS.search(head, begin.end() + 1)
+    if settings is None:
+        return head, "", end[1]
+    return head[: settings.start()], head[settings.start() :], end[1]
 
 
 def _decode(raw: bytes, errors: str = "strict") -> str:
@@ -125,3 +132,12 @@ def _decode(raw: bytes, errors: str = "strict") -> str:
         return raw.decode("utf-8", errors)
     except UnicodeDecodeError as error:
         raise BadRequest(f"the query is not UTF-8: {error}") from error
+
+
+def _utf8(*named: tuple[str, str]) -> None:
+    """Refuse what came in bytes that are no text."""
+    for name, value in named:
+        try:
+            (name + value).encode()
+        except UnicodeEncodeError as error:
+            raise BadRequest(f"{name!r} is not UTF-8: {error.reason}") from None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import uuid
 from collections.abc import Mapping
 
@@ -14,11 +11,10 @@ from aiohttp import web
 from chdb._exceptions import ChdbError
 
 from headrace.stack.front.codes import AUTHENTICATION_FAILED, BAD_ARGUMENTS, code_of, status_of
-from headrace.stack.front.compression import UnknownEncoding, compress
+from headrace.stack.front.compression import MAX_BODY_BYTES, UnknownEncoding, compress
 from headrace.stack.front.engine import Answer, Engine
 from headrace.stack.front.request import Ask, BadRequest, parse
-
-MAX_BODY_BYTES = 1 << 31
+from headrace.stack.front.users import known
 
 
 class Front:
@@ -45,7 +41,7 @@ class Front:
         url = dict(request.query)
         if request.method == "GET" and not url.get("query"):
             return web.Response(text="Ok.\n")
-        if not self._known(url, request.headers):
+        if not known(self._users, url, request.headers):
             return _error(
                 AUTHENTICATION_FAILED,
                 "Authentication failed: password is incorrect, or there is no user with such name.",
@@ -61,19 +57,6 @@ class Front:
             text = str(error)
             return _failure(code_of(text), text)
         return _respond(ask, answer, url.get("query_id") or str(uuid.uuid4()))
-
-    def _known(self, url: Mapping[str, str], headers: Mapping[str, str]) -> bool:
-        name = url.get("user") or headers.get("X-ClickHouse-User")
-        password = url.get("password") or headers.get("X-ClickHouse-Key") or ""
-        scheme, _, credentials = headers.get("Authorization", "").partition(" ")
-        if name is None and scheme.lower() == "basic":
-            try:
-                plain = base64.b64decode(credentials, validate=True).decode()
-            except (binascii.Error, UnicodeDecodeError):
-                return False
-            name, _, password = plain.partition(":")
-        expected = self._users.get(name or "default")
-        return expected is not None and hmac.compare_digest(expected.encode(), password.encode())
 
 
 def _respond(ask: Ask, answer: Answer, query_id: str) -> web.Response:
