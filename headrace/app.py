@@ -19,6 +19,7 @@ from headrace.delivery.log import Offsets
 from headrace.endpoints import Endpoints, load, state_dir
 from headrace.metrics import Metrics
 from headrace.preflight import check_topics
+from headrace.private.fields import private_columns
 from headrace.schema import Codec, Registry
 from headrace.sink import Sink
 from headrace.topology import load as load_topology
@@ -122,7 +123,7 @@ def create(root: Path | None = None, clock: Clock | None = None) -> faust.App:
         for name, topic in topology.topics.items()
         if topic.dedupe
     }
-    sinks = make_sinks(topology, endpoints)
+    sinks = make_sinks(topology, endpoints, private_columns(topology, registry))
     clock = clock or SystemClock()
     runtime = Runtime(topology, endpoints, decoders, sinks, clock, id_decoders)
     return compose(runtime, endpoints, root)

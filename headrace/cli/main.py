@@ -27,6 +27,8 @@ COMMANDS = {
     "load": "Generate events and write the ledger of what was sent",
     "produce": "Send NDJSON from a file or stdin to a topic",
     "tap": "Show a topic's events as they come, decoded",
+    "forget": "Erase a person: key, rows, keys in Redis, and prove it",
+    "keys": "Make a local master key, or check the key ring of private data",
     "verify": "Compare the sinks with the ledger and with the log",
     "demo": "Everything at once: services, workers, load, live view, proof",
 }

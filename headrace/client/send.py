@@ -11,6 +11,9 @@ import orjson
 from confluent_kafka import KafkaException, Message, Producer
 
 from headrace.errors import ConfigError, Transient
+from headrace.private.fields import PrivateFields
+from headrace.private.protect import Protector
+from headrace.private.ring import Forgotten, KeyRing
 from headrace.schema import EncodeError, Encoder, Registry
 from headrace.topology.model import Topology
 
@@ -28,9 +31,20 @@ class Outcome:
 
 
 class EventProducer:
-    """Sends events of one topic, idempotently, to the partition of their key (murmur2)."""
+    """Sends events of one topic, idempotently, to the partition of their key (murmur2).
 
-    def __init__(self, root: Path, topology: Topology, topic: str, bootstrap: str) -> None:
+    Private fields are encrypted before they leave this process. ``ring`` opens the key ring; it is
+    called only for a topic that has such fields.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        topology: Topology,
+        topic: str,
+        bootstrap: str,
+        ring: Callable[[], KeyRing],
+    ) -> None:
         declared = topology.topics.get(topic)
         if declared is None:
             raise ConfigError(
@@ -39,6 +53,8 @@ class EventProducer:
         self._topic = topic
         self._key = declared.key
         self._encoder = Encoder(Registry.load(root), declared.schema_)
+        fields = PrivateFields.of(topology, topic, self._encoder.schema)
+        self._protector = Protector(fields, ring()) if fields.fields else None
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -85,11 +101,13 @@ class EventProducer:
     ) -> None:
         try:
             record = _record(line)
+            if self._protector is not None:
+                record = self._protector.protect(record)
             value = self._encoder.encode(record)
         except (orjson.JSONDecodeError, _NotAnObject) as error:
             wrong(number, f"not a JSON object: {error}")
             return
-        except EncodeError as error:
+        except (EncodeError, Forgotten) as error:
             wrong(number, str(error))
             return
 
@@ -119,5 +137,5 @@ class _NotAnObject(ValueError):
 def _record(line: bytes) -> dict[str, Any]:
     value = orjson.loads(line)
     if not isinstance(value, dict):
-        raise _NotAnObject(f"it is {value!r:.60}")
+        raise _NotAnObject(f"it is a {type(value).__name__}")  # not quoted: it may be private
     return value

@@ -10,6 +10,7 @@ from typing import Any
 import avro.errors
 import avro.schema
 
+from headrace.topology import privacy
 from headrace.topology.model import Topic, Topology
 from headrace.topology.tree import Tree
 
@@ -30,6 +31,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _marks(topology, tree)
     _views(topology, tree)
     _partitions(topology, tree)
+    privacy.check(topology, tree, schemas)
 
 
 def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:

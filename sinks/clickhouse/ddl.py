@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.topology.model import ClickHouse, Topology, View
+from sinks.clickhouse import erased
 from sinks.clickhouse.types import column_type
 
 REPLICATED = "replicated_deduplication_window"
@@ -75,6 +76,13 @@ def statements(topology: Topology, root: Path) -> list[Statement]:
         )  # fmt: skip
         made.append((name, sql, columns, window))
         made.extend(_feeds(config, name, view))
+    if topology.of_persons():
+        columns = tuple(Column(*column) for column in erased.COLUMNS)
+        sql = _create(
+            config, erased.TABLE, "MergeTree", columns, erased.ORDER_BY, None,
+            None, None, erased.DOC,
+        )  # fmt: skip
+        made.append((erased.TABLE, sql, columns, None))
     return [Statement(i, *parts) for i, parts in enumerate(made, 1)]
 
 
