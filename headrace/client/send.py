@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from confluent_kafka import KafkaException, Message, Producer
 
+from headrace.client.lines import at_hand
 from headrace.errors import ConfigError, Transient
 from headrace.private.fields import PrivateFields
 from headrace.private.protect import Protector
@@ -87,26 +88,36 @@ class EventProducer:
             outcome.failed += 1
             tell(number, why)
 
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                self._one(number, line, outcome, wrong)
-            while len(self._producer) > IN_FLIGHT:
-                self._producer.poll(0.1)
+        passed = 0
+        for batch in at_hand(lines):
+            records = [_record(line) for line in batch]
+            if self._protector is not None:
+                self._protector.prepare([r for r in records if isinstance(r, dict)])
+            for number, record in enumerate(records, passed + 1):
+                self._one(number, record, outcome, wrong)
+                while len(self._producer) > IN_FLIGHT:
+                    self._producer.poll(0.1)
+            passed += len(batch)
         if self._producer.flush(FLUSH_S):
             raise Transient(f"the broker did not acknowledge everything within {FLUSH_S:.0f} s")
         return outcome
 
     def _one(
-        self, number: int, line: bytes, outcome: Outcome, wrong: Callable[[int, str], None]
+        self,
+        number: int,
+        record: dict[str, Any] | _NotAnObject | None,
+        outcome: Outcome,
+        wrong: Callable[[int, str], None],
     ) -> None:
+        if record is None:
+            return
+        if isinstance(record, _NotAnObject):
+            wrong(number, f"not a JSON object: {record}")
+            return
         try:
-            record = _record(line)
             if self._protector is not None:
                 record = self._protector.protect(record)
             value = self._encoder.encode(record)
-        except (orjson.JSONDecodeError, _NotAnObject) as error:
-            wrong(number, f"not a JSON object: {error}")
-            return
         except (EncodeError, Forgotten) as error:
             wrong(number, str(error))
             return
@@ -131,11 +142,17 @@ class EventProducer:
 
 
 class _NotAnObject(ValueError):
-    """The line is JSON, but not an object."""
+    """What is wrong with a line that holds no JSON object."""
 
 
-def _record(line: bytes) -> dict[str, Any]:
-    value = orjson.loads(line)
+def _record(line: bytes) -> dict[str, Any] | _NotAnObject | None:
+    """A line's record, or what is wrong with it; None for an empty line."""
+    if not line.strip():
+        return None
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return _NotAnObject(error)
     if not isinstance(value, dict):
-        raise _NotAnObject(f"it is a {type(value).__name__}")  # not quoted: it may be private
+        return _NotAnObject(f"it is a {type(value).__name__}")  # not quoted: it may be private
     return value

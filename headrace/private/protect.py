@@ -23,6 +23,18 @@ class Protector:
         self._fields = fields
         self._ring = ring
 
+    def prepare(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Get the keys that these records need all at once, making those that are missing."""
+        encrypted = [field.name for field in self._fields.fields if field.encrypted]
+        persons = {
+            person
+            for record in records
+            if isinstance(person := record.get(self._fields.person or ""), str) and person
+            if any(record.get(name) is not None for name in encrypted)
+        }
+        if persons:
+            self._ring.make(persons)
+
     def protect(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """The record with its private values sealed or replaced by pseudonyms.
 

@@ -75,20 +75,26 @@ class KeyRing:
     def make(self, persons: Collection[str]) -> dict[str, AESGCM]:
         """Keys to encrypt with, made where there is none; those who are forgotten are left out."""
         with self._lock:
-            found = self._held(persons)
+            found, names = self._held(persons)
             missing = [person for person, key in found.items() if key is None]
             if missing:
-                names = [self._name(person) for person in missing]
-                fresh = [(name, AESGCM.generate_key(8 * KEY_BYTES)) for name in names]
-                wrapped = dict(zip(names, self._master.wrap(fresh), strict=True))
-                entries = self._store.add(wrapped)
-                found |= self._open(dict(zip(missing, entries, strict=True)), dict(fresh), wrapped)
+                fresh = [(names[p], AESGCM.generate_key(8 * KEY_BYTES)) for p in missing]
+                wrapped = self._master.wrap(fresh)
+                offered = {name: entry for (name, _), entry in zip(fresh, wrapped, strict=True)}
+                entries = dict(zip(missing, self._store.add(offered), strict=True))
+                mine = {
+                    person: key
+                    for person, (name, key) in zip(missing, fresh, strict=True)
+                    if entries[person] == offered[name]
+                }
+                others = {p: entry for p, entry in entries.items() if p not in mine}
+                found |= self._keep(mine) | self._open(others, names)
             return {person: key for person, key in found.items() if key is not None}
 
     def held(self, persons: Collection[str]) -> dict[str, AESGCM]:
         """Keys to decrypt with, of those who have one."""
         with self._lock:
-            return {p: key for p, key in self._held(persons).items() if key is not None}
+            return {p: key for p, key in self._held(persons)[0].items() if key is not None}
 
     def key(self, person: str) -> AESGCM:
         """The key to encrypt one person's data with; raises Forgotten."""
@@ -138,43 +144,36 @@ class KeyRing:
         self._cache.move_to_end(person)
         return cached[0]
 
-    def _held(self, persons: Collection[str]) -> dict[str, AESGCM | None]:
+    def _held(self, persons: Collection[str]) -> tuple[dict[str, AESGCM | None], dict[str, str]]:
+        """Keys that there are, and the names of the entries that had to be asked for."""
         now = self._monotonic()
         found = {person: self._cached(person, now) for person in persons}
-        unknown = [person for person, key in found.items() if key is None]
-        if unknown:
-            entries = self._store.get([self._name(person) for person in unknown])
-            found |= self._open(dict(zip(unknown, entries, strict=True)), {}, {})
-        return found
+        names = {person: self._name(person) for person, key in found.items() if key is None}
+        if names:
+            entries = self._store.get(list(names.values()))
+            found |= self._open(dict(zip(names, entries, strict=True)), names)
+        return found, names
 
     def _open(
-        self,
-        entries: Mapping[str, str | None],
-        fresh: Mapping[str, bytes],
-        wrapped: Mapping[str, str],
-    ) -> dict[str, AESGCM | None]:
-        """Keys of entries by person; ``fresh`` are those that were just ``wrapped`` by name."""
-        raw: dict[str, bytes] = {}
-        shut: list[tuple[str, str, str]] = []
-        for person, entry in entries.items():
-            name = self._name(person)
-            if entry is None or entry == TOMBSTONE:
-                continue
-            if wrapped.get(name) == entry:
-                raw[person] = fresh[name]
-            else:
-                shut.append((person, name, entry))
-        if shut:
-            opened = self._master.unwrap([(name, entry) for _, name, entry in shut])
-            raw |= {person: key for (person, _, _), key in zip(shut, opened, strict=True)}
-        keys = {person: AESGCM(key) for person, key in raw.items()}
+        self, entries: Mapping[str, str | None], names: Mapping[str, str]
+    ) -> dict[str, AESGCM]:
+        """Unwrap the entries, by person, that are keys."""
+        keys = {p: entry for p, entry in entries.items() if entry and entry != TOMBSTONE}
+        if not keys:
+            return {}
+        opened = self._master.unwrap([(names[p], entry) for p, entry in keys.items()])
+        return self._keep(dict(zip(keys, opened, strict=True)))
+
+    def _keep(self, keys: Mapping[str, bytes]) -> dict[str, AESGCM]:
+        """Put keys into the cache."""
         until = self._monotonic() + self._cache_s
-        for person, key in keys.items():
+        made = {person: AESGCM(key) for person, key in keys.items()}
+        for person, key in made.items():
             self._cache[person] = key, until
             self._cache.move_to_end(person)
         while len(self._cache) > CACHED:
             self._cache.popitem(last=False)
-        return {person: keys.get(person) for person in entries}
+        return made
 
     def _name(self, person: str) -> str:
         return hmac.digest(self._subkeys["name"], person.encode(), "sha256").hex()

@@ -99,7 +99,7 @@ class ClickHouseEraser:
             f"GROUP BY _partition",
             {"person": person},
         )
-        reached: dict[int, int] = {partition: offset for partition, offset in found}
+        reached: dict[int, int] = {int(row[0]): int(row[1]) for row in found}
         if reached:
             rows = [[table, partition, offset] for partition, offset in reached.items()]
             try:

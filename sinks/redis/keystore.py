@@ -26,13 +26,12 @@ class RedisKeyStore:
     def get(self, names: Sequence[str]) -> list[str | None]:
         """See ``KeyStore``."""
 
-        async def ask(client: Any) -> list[str | None]:
-            pipeline = client.pipeline(transaction=False)
-            for name in names:
-                pipeline.get(self._prefix + name)
-            return [None if e is None else e.decode() for e in await pipeline.execute()]
+        return self._redis.run("key ring: read", lambda client: self._read(client, names))
 
-        return self._redis.run("key ring: read", ask)
+    async def _read(self, client: Any, names: Sequence[str]) -> list[str | None]:
+        ask = client.mget_nonatomic if isinstance(client, RedisCluster) else client.mget
+        held = await ask([self._prefix + name for name in names])
+        return [None if entry is None else entry.decode() for entry in held]
 
     def add(self, entries: Mapping[str, str]) -> list[str]:
         """See ``KeyStore``: of several producers the first one's entry stays."""
@@ -41,8 +40,8 @@ class RedisKeyStore:
             pipeline = client.pipeline(transaction=False)
             for name, entry in entries.items():
                 pipeline.set(self._prefix + name, entry, nx=True)
-                pipeline.get(self._prefix + name)
-            return [entry.decode() for entry in (await pipeline.execute())[1::2]]
+            await pipeline.execute()
+            return [str(entry) for entry in await self._read(client, list(entries))]
 
         return self._redis.run("key ring: add keys", ask)
 
