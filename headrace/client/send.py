@@ -13,7 +13,7 @@ from confluent_kafka import KafkaException, Message, Producer
 from headrace.client.lines import at_hand
 from headrace.errors import ConfigError, Transient
 from headrace.private.fields import PrivateFields
-from headrace.private.protect import Protector
+from headrace.private.protect import Keys, Protector
 from headrace.private.ring import Forgotten, KeyRing
 from headrace.schema import EncodeError, Encoder, Registry
 from headrace.topology.model import Topology
@@ -91,10 +91,11 @@ class EventProducer:
         passed = 0
         for batch in at_hand(lines):
             records = [_record(line) for line in batch]
+            keys: Keys = {}
             if self._protector is not None:
-                self._protector.prepare([r for r in records if isinstance(r, dict)])
+                keys = self._protector.keys([r for r in records if isinstance(r, dict)])
             for number, record in enumerate(records, passed + 1):
-                self._one(number, record, outcome, wrong)
+                self._one(number, record, keys, outcome, wrong)
                 while len(self._producer) > IN_FLIGHT:
                     self._producer.poll(0.1)
             passed += len(batch)
@@ -106,6 +107,7 @@ class EventProducer:
         self,
         number: int,
         record: dict[str, Any] | _NotAnObject | None,
+        keys: Keys,
         outcome: Outcome,
         wrong: Callable[[int, str], None],
     ) -> None:
@@ -116,7 +118,7 @@ class EventProducer:
             return
         try:
             if self._protector is not None:
-                record = self._protector.protect(record)
+                record = self._protector.protect(record, keys)
             value = self._encoder.encode(record)
         except (EncodeError, Forgotten) as error:
             wrong(number, str(error))

@@ -13,6 +13,8 @@ from headrace.private.fields import PrivateField, PrivateFields
 from headrace.private.ring import KeyRing
 from headrace.schema import EncodeError, text
 
+Keys = Mapping[str, AESGCM]
+
 UNREADABLE: Final = "<unreadable>"
 
 
@@ -23,23 +25,26 @@ class Protector:
         self._fields = fields
         self._ring = ring
 
-    def prepare(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Get the keys that these records need all at once, making those that are missing."""
+    def keys(self, records: Sequence[Mapping[str, Any]]) -> Keys:
+        """The keys that these records need, by person; made where missing, all at once."""
         encrypted = [field.name for field in self._fields.fields if field.encrypted]
-        persons = {
-            person
-            for record in records
-            if isinstance(person := record.get(self._fields.person or ""), str) and person
-            if any(record.get(name) is not None for name in encrypted)
-        }
-        if persons:
-            self._ring.make(persons)
+        person = self._fields.person or ""
+        persons: set[str] = set()
+        for record in records:
+            for name in encrypted:
+                if record.get(name) is not None:
+                    who = record.get(person)
+                    if isinstance(who, str) and who:
+                        persons.add(who)
+                    break
+        return self._ring.make(persons)
 
-    def protect(self, record: Mapping[str, Any]) -> dict[str, Any]:
+    def protect(self, record: Mapping[str, Any], keys: Keys | None = None) -> dict[str, Any]:
         """The record with its private values sealed or replaced by pseudonyms.
 
         What is given is always taken as clear text, also when it looks sealed. A value of the
-        wrong type is left for the encoder to refuse. Raises EncodeError when a private value has
+        wrong type is left for the encoder to refuse. ``keys`` are those of ``keys()`` just now;
+        without them the person's is asked for. Raises EncodeError when a private value has
         no person, Forgotten when that person's key was destroyed.
         """
         protected = dict(record)
@@ -54,7 +59,8 @@ class Protector:
                 continue
             if bound is None:
                 person = self._person(record)
-                bound = self._ring.key(person), person.encode()
+                known = None if keys is None else keys.get(person)
+                bound = known or self._ring.key(person), person.encode()
             key, whose = bound
             sealed = cipher.seal(key, raw, field.bound + whose)
             protected[field.name] = sealed.encode() if field.binary else sealed
