@@ -58,6 +58,8 @@ def tap(
                 break
     finally:
         reader.close()
+        if ring is not None:
+            ring.close()
 
 
 def _pair(text: str) -> tuple[str, str]:
