@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 
-CHUNK_BYTES = 256 << 10
+CHUNK_BYTES = 1 << 20
 
 
 def at_hand(lines: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -50,8 +50,10 @@ class Protector:
         protected = dict(record)
         bound: tuple[AESGCM, bytes] | None = None
         for field in self._fields.fields:
-            value = protected.get(field.name)
-            raw = None if value is None else _raw(field, value)
+            value = record.get(field.name)
+            if value is None:
+                continue
+            raw = _raw(field, value)
             if raw is None:
                 continue
             if not field.encrypted:
@@ -112,8 +114,6 @@ def sealed_text(field: PrivateField, value: Any) -> str | None:
 def _raw(field: PrivateField, value: Any) -> bytes | None:
     """The bytes to seal; None for what the encoder is going to refuse."""
     try:
-        if field.binary:
-            return text.raw_bytes(value)
-        return value.encode() if isinstance(value, str) else None
+        return text.raw_bytes(value) if field.binary else str.encode(value)
     except (TypeError, ValueError):
         return None
