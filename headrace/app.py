@@ -20,6 +20,7 @@ from headrace.endpoints import Endpoints, load, state_dir
 from headrace.frame import Decode
 from headrace.metrics import Metrics
 from headrace.preflight import check_topics
+from headrace.private.fields import private_columns
 from headrace.rules.checked import decoder, id_decoder
 from headrace.schemas import registry_of
 from headrace.sink import Sink
@@ -127,7 +128,7 @@ def create(root: Path | None = None, clock: Clock | None = None) -> faust.App:
         for name, topic in topology.topics.items()
         if topic.dedupe
     }
-    sinks = make_sinks(topology, endpoints)
+    sinks = make_sinks(topology, endpoints, private_columns(topology, registry))
     clock = clock or SystemClock()
     runtime = Runtime(topology, endpoints, decoders, sinks, clock, id_decoders)
     return compose(runtime, endpoints, root)

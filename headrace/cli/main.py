@@ -31,6 +31,8 @@ COMMANDS = {
     "tap": "Show a topic's events as they come, decoded",
     "audit": "Show, check and anchor the record of administrative acts",
     "dlq": "Dead letters: group them, look into one, send them back",
+    "forget": "Erase a person: key, rows, keys in Redis, and prove it",
+    "keys": "Make a local master key, or check the key ring of private data",
     "verify": "Compare the sinks with the ledger and with the log",
     "demo": "Everything at once: services, workers, load, live view, proof",
 }

@@ -12,6 +12,8 @@ import typer
 from headrace import endpoints, topology
 from headrace.client.send import EventProducer
 from headrace.errors import ConfigError
+from headrace.private.opening import key_ring
+from sinks.factory import make_key_store
 
 
 def produce(
@@ -21,9 +23,16 @@ def produce(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Check each line against the topic's schema and send it; exit code 1 if any line is bad."""
+    """Check each line against the topic's schema and send it; exit code 1 if any line is bad.
+
+    Private fields are encrypted before they are sent.
+    """
     root = Path.cwd()
-    producer = EventProducer(root, topology.load(root), topic, endpoints.load(root).kafka)
+    declared, where = topology.load(root), endpoints.load(root)
+    producer = EventProducer(
+        root, declared, topic, where.kafka,
+        lambda: key_ring(root, declared, make_key_store(declared, where)),
+    )  # fmt: skip
     name = str(file) if file is not None else "stdin"
 
     def tell(number: int, why: str) -> None:
@@ -42,10 +51,10 @@ def produce(
         }
         typer.echo(orjson.dumps(summary).decode())
     else:
-        where = ", ".join(f"{p} to {at - 1}" for p, at in sorted(outcome.positions.items()))
+        ends = ", ".join(f"{p} to {at - 1}" for p, at in sorted(outcome.positions.items()))
         typer.echo(
             f"{outcome.sent:,} sent to {topic}, {outcome.failed:,} bad lines"
-            + (f" (last offsets by partition: {where})" if where else "")
+            + (f" (last offsets by partition: {ends})" if ends else "")
         )
     if outcome.failed:
         raise typer.Exit(1)

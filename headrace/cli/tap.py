@@ -13,6 +13,8 @@ import typer
 from headrace import endpoints, topology
 from headrace.client.look import Tap, matches
 from headrace.errors import ConfigError
+from headrace.private.opening import key_ring
+from sinks.factory import make_key_store
 
 
 def tap(
@@ -28,11 +30,19 @@ def tap(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
     partition: Annotated[int | None, typer.Option(min=0, help="Only this partition.")] = None,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Decrypt private fields; needs the master key.")
+    ] = False,
 ) -> None:
-    """Print events as one JSON object a line until Ctrl-C. Joins no group, commits nothing."""
+    """Print events as one JSON object a line until Ctrl-C. Joins no group, commits nothing.
+
+    Private fields are shown as <private>.
+    """
     root = Path.cwd()
     filters = dict(_pair(text) for text in filter or [])
-    reader = Tap(root, topology.load(root), topic, endpoints.load(root).kafka)
+    declared, where = topology.load(root), endpoints.load(root)
+    ring = key_ring(root, declared, make_key_store(declared, where)) if reveal else None
+    reader = Tap(root, declared, topic, where.kafka, ring)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -48,6 +58,8 @@ def tap(
                 break
     finally:
         reader.close()
+        if ring is not None:
+            ring.close()
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -13,6 +13,9 @@ from confluent_kafka import TopicPartition as KafkaTP
 
 from headrace.block import Block
 from headrace.errors import ConfigError, Transient
+from headrace.private.fields import PrivateFields
+from headrace.private.protect import Protector
+from headrace.private.ring import KeyRing
 from headrace.schema import Codec, Encoder
 from headrace.schemas import registry_of
 from headrace.topology.model import Topology
@@ -23,9 +26,19 @@ PATIENCE_S = 15.0
 
 
 class Tap:
-    """Reads a topic without joining a group or committing anything."""
+    """Reads a topic without joining a group or committing anything.
 
-    def __init__(self, root: Path, topology: Topology, topic: str, bootstrap: str) -> None:
+    Private fields are hidden; with a key ring they are shown in clear where it has the key.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        topology: Topology,
+        topic: str,
+        bootstrap: str,
+        ring: KeyRing | None = None,
+    ) -> None:
         declared = topology.topics.get(topic)
         if declared is None:
             raise ConfigError(
@@ -35,6 +48,8 @@ class Tap:
         self._topic = topic
         self._codec = Codec(registry, declared.schema_)
         self._encoder = Encoder(registry, declared.schema_)
+        self._private = PrivateFields.of(topology, topic, self._encoder.schema)
+        self._protector = None if ring is None else Protector(self._private, ring)
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -93,7 +108,12 @@ class Tap:
             [m.key() for m in messages],
         )
         frame = self._codec.decode(block)
-        decoded = {row["_offset"]: self._encoder.to_json(row) for row in frame.df.to_dicts()}
+        rows = [self._encoder.to_json(row) for row in frame.df.to_dicts()]
+        if self._protector is not None:
+            rows = self._protector.reveal(rows)
+        else:
+            rows = [self._private.hide(row) for row in rows]
+        decoded = dict(zip(frame.df["_offset"].to_list(), rows, strict=True))
         bad = {int(offsets[b.index]): f"{b.step}: {b.reason}" for b in frame.bad}
         for i, offset in enumerate(offsets.tolist()):
             place = {

@@ -10,7 +10,11 @@ from typing import Any
 import orjson
 from confluent_kafka import KafkaException, Message, Producer
 
+from headrace.client.lines import at_hand
 from headrace.errors import ConfigError, HeadraceError, Transient
+from headrace.private.fields import PrivateFields
+from headrace.private.protect import Keys, Protector
+from headrace.private.ring import Forgotten, KeyRing
 from headrace.schema import EncodeError, Encoder
 from headrace.schemas import registry_of
 from headrace.topology.model import Topology
@@ -29,9 +33,20 @@ class Outcome:
 
 
 class EventProducer:
-    """Sends events of one topic, idempotently, to the partition of their key (murmur2)."""
+    """Sends events of one topic, idempotently, to the partition of their key (murmur2).
 
-    def __init__(self, root: Path, topology: Topology, topic: str, bootstrap: str) -> None:
+    Private fields are encrypted before they leave this process. ``ring`` opens the key ring; it is
+    called only for a topic that has such fields.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        topology: Topology,
+        topic: str,
+        bootstrap: str,
+        ring: Callable[[], KeyRing],
+    ) -> None:
         declared = topology.topics.get(topic)
         if declared is None:
             raise ConfigError(
@@ -40,6 +55,8 @@ class EventProducer:
         self._topic = topic
         self._key = declared.key
         self._encoder = Encoder(registry_of(root, topology), declared.schema_)
+        fields = PrivateFields.of(topology, topic, self._encoder.schema)
+        self._protector = Protector(fields, ring()) if fields.fields else None
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -72,21 +89,38 @@ class EventProducer:
             outcome.failed += 1
             tell(number, why)
 
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                self._one(number, line, outcome, wrong)
-            while len(self._producer) > IN_FLIGHT:
-                self._producer.poll(0.1)
+        passed = 0
+        for batch in at_hand(lines):
+            records = [_read(line) for line in batch]
+            keys: Keys = {}
+            if self._protector is not None:
+                keys = self._protector.keys([r for r in records if isinstance(r, dict)])
+            for number, record in enumerate(records, passed + 1):
+                self._one(number, record, keys, outcome, wrong)
+                while len(self._producer) > IN_FLIGHT:
+                    self._producer.poll(0.1)
+            passed += len(batch)
         if self._producer.flush(FLUSH_S):
             raise Transient(f"the broker did not acknowledge everything within {FLUSH_S:.0f} s")
         return outcome
 
     def _one(
-        self, number: int, line: bytes, outcome: Outcome, wrong: Callable[[int, str], None]
+        self,
+        number: int,
+        record: dict[str, Any] | NotAnEvent | None,
+        keys: Keys,
+        outcome: Outcome,
+        wrong: Callable[[int, str], None],
     ) -> None:
+        if record is None:
+            return
         try:
-            record, value = encoded(self._encoder, line)
-        except NotAnEvent as error:
+            if isinstance(record, NotAnEvent):
+                raise record
+            if self._protector is not None:
+                record = self._protector.protect(record, keys)
+            value = value_of(self._encoder, record)
+        except (NotAnEvent, Forgotten) as error:
             wrong(number, str(error))
             return
 
@@ -121,16 +155,33 @@ class NotAnEvent(HeadraceError):
     """The line is no event of the topic's schema; the text says why."""
 
 
-def encoded(encoder: Encoder, line: bytes) -> tuple[dict[str, Any], bytes]:
-    """The event that a line of JSON says, and its value for Kafka; raises NotAnEvent."""
+def event_of(line: bytes) -> dict[str, Any]:
+    """The object that a line of JSON says; raises NotAnEvent."""
     try:
         event = orjson.loads(line)
-        if not isinstance(event, dict):
-            raise NotAnEvent(f"not a JSON object: it is {event!r:.60}")
-        return event, encoder.encode(event)
     except orjson.JSONDecodeError as error:
         raise NotAnEvent(f"not a JSON object: {error}") from None
+    if not isinstance(event, dict):
+        # Not quoted: it may be private.
+        raise NotAnEvent(f"not a JSON object: it is a {type(event).__name__}")
+    return event
+
+
+def value_of(encoder: Encoder, event: dict[str, Any]) -> bytes:
+    """The event as Kafka holds it; raises NotAnEvent."""
+    try:
+        return encoder.encode(event)
     except EncodeError as error:
         raise NotAnEvent(str(error)) from None
     except RecursionError:
         raise NotAnEvent("not an event: nested too deeply") from None
+
+
+def _read(line: bytes) -> dict[str, Any] | NotAnEvent | None:
+    """A line's event, or what is wrong with it; None for an empty line."""
+    if not line.strip():
+        return None
+    try:
+        return event_of(line)
+    except NotAnEvent as error:
+        return error

@@ -23,6 +23,7 @@ from headrace.schema.times import time_range
 from headrace.schema.types import (
     Array,
     Enum,
+    Field,
     Fixed,
     Map,
     Primitive,
@@ -34,6 +35,7 @@ from headrace.schema.types import (
 )
 from headrace.schema.values import STRING, TIME_NS, from_default, is_decimal
 from headrace.schema.writing import write
+from headrace.topology.privacy import PII
 
 _SHOWN: Final = 80  # characters of a wrong value in an error
 
@@ -115,7 +117,7 @@ def _record(type_: Record, value: Any, path: str) -> list[Any]:
     for field in type_.fields:
         inner = f"{path}.{field.name}"
         if field.name in value:
-            items.append(_physical(field.type, value[field.name], inner))
+            items.append(_item(field, value[field.name], inner))
         elif field.optional:
             items.append(from_default(field.type, field.default))
         elif isinstance(field.type, Union) and field.type.nullable:
@@ -123,6 +125,18 @@ def _record(type_: Record, value: Any, path: str) -> list[Any]:
         else:
             raise EncodeError(f"{inner}: missing, expected {describe(field.type)}")
     return items
+
+
+def _item(field: Field, value: Any, path: str) -> Any:
+    try:
+        return _physical(field.type, value, path)
+    except EncodeError:
+        if field.props.get(PII, False) is False:
+            raise
+        # A private value is not quoted, and neither is what it contains.
+        raise EncodeError(
+            f"{path}: expected {describe(field.type)}, got another value (private, not shown)"
+        ) from None
 
 
 def _union(type_: Union, value: Any, path: str) -> Any:

@@ -57,6 +57,29 @@ class Topic(Model):
     compacted: bool = False
     dedupe: Dedupe | None = None
     rules: dict[Name, Rule] = Field(default_factory=dict)
+    #: The field that says whose data a record is; required where the schema has ``"pii": true``.
+    person: Name | None = None
+
+
+class Transit(Model):
+    """A key of a HashiCorp Vault's or OpenBao's transit engine, which wraps persons' keys.
+
+    The server is ``VAULT_ADDR``; ``VAULT_TOKEN`` must be allowed to encrypt and decrypt with it.
+    """
+
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$")]
+    mount: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_./-]+$")] = "transit"
+
+
+class Private(Model):
+    """Keys of private data. Without ``transit`` the master key is ``HEADRACE_MASTER_KEY``.
+
+    A process uses a person's key for ``cache_s`` after it read it: so long after it was destroyed
+    may a running process still decrypt.
+    """
+
+    transit: Transit | None = None
+    cache_s: Annotated[int, Field(ge=1, le=86_400)] = 60
 
 
 class DeadLetters(Model):
@@ -136,6 +159,8 @@ class Keyspace(Model):
     type: Literal["hash", "zset"]
     located: bool
     ttl_hours: Annotated[int, Field(ge=1)] | None = None
+    #: A field whose values are the ids: ``headrace forget`` deletes those in the person's rows.
+    person: Name | None = None
     doc: str = ""
 
 
@@ -156,6 +181,7 @@ class Topology(Model):
     defaults: Defaults = Defaults()
     topics: Annotated[dict[TopicName, Topic], Field(min_length=1)]
     dead_letters: DeadLetters = DeadLetters()
+    private: Private = Private()
     delivery: Delivery = Delivery()
     agents: Annotated[dict[Name, Agent], Field(min_length=1)]
     clickhouse: ClickHouse
@@ -173,6 +199,10 @@ class Topology(Model):
     def marks(self, topic: str) -> bool:
         """Whether rows of a topic carry ``_marks``."""
         return any(rule.on_failure == "mark" for rule in self.topics[topic].rules.values())
+
+    def of_persons(self) -> dict[str, str]:
+        """Topics whose records are somebody's, and the field that says whose."""
+        return {name: topic.person for name, topic in self.topics.items() if topic.person}
 
     def agents_of(self, topic: str) -> tuple[str, ...]:
         """Names of the agents that read a topic, in declared order."""

@@ -59,13 +59,14 @@ ABOUT_TYPES = frozenset({43, 53})  # ILLEGAL_TYPE_OF_ARGUMENT, TYPE_MISMATCH
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An INSERT and the exception code it was refused with."""
+    """An INSERT and the exception code it was refused with; ``private`` columns aren't quoted."""
 
     database: str
     table: str
     block: BlockRange
     frame: pl.DataFrame
     code: int | None
+    private: frozenset[str] = frozenset()
 
 
 async def explain(connect: Callable[[], Awaitable[Any]], refused: Refused) -> str:
@@ -165,7 +166,7 @@ async def _some(trial: Trial, refused: Refused) -> str:
     named = ", ".join(f"{refused.block.partition}@{offset}" for offset in offsets[:OFFSETS])
     more = f" and {len(offsets) - OFFSETS} more" if len(offsets) > OFFSETS else ""
     count = f"{'' if complete else 'at least '}{len(rows)} of {trial.frame.height} rows"
-    about = "" if column is None else f"; the first has {_shown(trial, column, rows[0])}"
+    about = "" if column is None else f"; the first has {_shown(trial, column, rows[0], refused)}"
     return f"refused: {count}, of partition@offset {named}{more}{about}; fix: {_fix(column)}"
 
 
@@ -229,8 +230,9 @@ def _typed(trial: Trial, column: str | None) -> str:
     return f"column {column!r} is {trial.types[column]}, the agent gave {given}"
 
 
-def _shown(trial: Trial, column: str, row: int) -> str:
-    value = _value(trial.frame[column].gather([row]))
+def _shown(trial: Trial, column: str, row: int, refused: Refused) -> str:
+    hidden = column in refused.private
+    value = "<private>" if hidden else _value(trial.frame[column].gather([row]))
     cut = value if len(value) <= CHARACTERS else value[:CHARACTERS] + "…"
     given = trial.frame.schema[column]
     return f"{cut} ({given}) in column {column!r}, which is {trial.types[column]}"

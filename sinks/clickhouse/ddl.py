@@ -10,6 +10,7 @@ from typing import Any
 
 from headrace.schema_files import FOLDER, latest
 from headrace.topology.model import ClickHouse, Topology, View
+from sinks.clickhouse import erased
 from sinks.clickhouse.defaults import default_of
 from sinks.clickhouse.literals import text
 from sinks.clickhouse.types import column_type
@@ -80,6 +81,13 @@ def statements(topology: Topology, root: Path) -> list[Statement]:
         )  # fmt: skip
         made.append((name, sql, columns, window))
         made.extend(_feeds(config, name, view))
+    if topology.of_persons():
+        columns = tuple(Column(*column) for column in erased.COLUMNS)
+        sql = create_table(
+            config, erased.TABLE, "MergeTree", columns, erased.ORDER_BY, None,
+            None, None, erased.DOC,
+        )  # fmt: skip
+        made.append((erased.TABLE, sql, columns, None))
     return [Statement(i, *parts) for i, parts in enumerate(made, 1)]
 
 

@@ -15,6 +15,7 @@ from headrace.frame import OFFSET
 from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
+from sinks.clickhouse import erased
 from sinks.clickhouse.culprits import Refused, explain
 from sinks.clickhouse.errors import FAILURES, classify, code_of
 from sinks.clickhouse.insert import FORMAT, arrow_stream, insert_settings, token
@@ -62,7 +63,14 @@ class TableSink:
 
     store = "clickhouse"
 
-    def __init__(self, topology: Topology, table: str, connection: Connection) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        table: str,
+        connection: Connection,
+        private: frozenset[str] = frozenset(),
+    ) -> None:
+        """``private`` are columns whose values no error may quote."""
         self.name = f"clickhouse.{table}"
         self._pipeline = topology.name
         self._topic = topology.clickhouse.tables[table].topic
@@ -71,6 +79,8 @@ class TableSink:
         self._qualified = f"{self._database}.`{table}`"
         self._exactly_once = topology.delivery.guarantee == "exactly_once"
         self._connection = connection
+        self._private = private
+        self._erased = topology.topics[self._topic].person is not None
 
     def takes(self, topic: str) -> bool:
         """See ``Sink``: a table has one topic."""
@@ -116,14 +126,20 @@ class TableSink:
         found = classify(error, what)
         if not isinstance(found, Terminal):
             return found
-        refused = Refused(self._database, self._table, block, frame, code_of(error))
+        refused = Refused(self._database, self._table, block, frame, code_of(error), self._private)
         return classify(error, f"{what}: {await explain(self._connection.client, refused)}")
 
     async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
-        """See ``Sink``. Scans two columns; docs/decisions/0005 says why no index helps."""
+        """See ``Sink``. Scans two columns; docs/decisions/0005 says why no index helps.
+
+        What a forgotten person's rows had reached counts as held: they are not to come back.
+        """
         if not tps:
             return {}
-        select = f"SELECT _partition, max(_offset) FROM {self._qualified} GROUP BY _partition"
+        held_rows = f"SELECT _partition, _offset FROM {self._qualified}"
+        if self._erased:
+            held_rows += f" UNION ALL {erased.positions(self._database, self._table)}"
+        select = f"SELECT _partition, max(_offset) FROM ({held_rows}) GROUP BY _partition"
         try:
             answer = await (await self._connection.client()).query(select)
         except FAILURES as error:

@@ -7,7 +7,7 @@ import contextlib
 import orjson
 import pytest
 
-from headrace.client.send import NotAnEvent, encoded
+from headrace.client.send import NotAnEvent, event_of, value_of
 from headrace.schema import Codec, Encoder, Registry
 from tests.fuzz.hunt import SHARE_S, bounded, hunt, kept, mangled
 from tests.schema import cases
@@ -27,7 +27,8 @@ TOKENS = [
 
 def target(data: bytes) -> None:
     with contextlib.suppress(NotAnEvent):
-        record, value = encoded(ENCODER, data)
+        record = event_of(data)
+        value = value_of(ENCODER, record)
         frame = CODEC.decode(cases.block([value]))
         assert frame.df["user_id"].to_list() == [record["user_id"]]
 

@@ -1,0 +1,170 @@
+"""Private data from a producer to the sinks, looked at, and forgotten, as a user does it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import clickhouse_connect
+import pytest
+import redis
+from confluent_kafka import Consumer, TopicPartition
+
+from headrace import endpoints
+from headrace import stack as services
+from headrace.workers import Workers
+from tests.cli.test_commands import Shell, wait
+from tests.private import project
+from tests.private.project import TOPIC, event
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+#: In every private value of these tests, and nowhere else.
+CANARY = "canary-5d1e"
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    root = tmp_path_factory.mktemp("customers")
+    project.write(root)
+    shell = Shell(root, root / ".headrace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADRACE_HOME", str(root / ".headrace"))
+        with services.running(root):
+            shell("apply")
+            shell("keys", "init")
+            yield shell
+
+
+def private(person: str, number: int = 0) -> dict[str, object]:
+    clear = {"email": f"{CANARY}@example.com", "phone": CANARY, "device": CANARY}
+    return {**event(person, number, **clear), "photo": "Y2FuYXJ5LTVkMWU="}
+
+
+def log(kafka: str, topic: str) -> bytes:
+    """Every record of a topic, one after the other."""
+    settings = {"bootstrap.servers": kafka, "group.id": "t", "enable.partition.eof": True}
+    consumer = Consumer(settings)
+    consumer.assign([TopicPartition(topic, p, 0) for p in range(2)])
+    seen, ended = b"", 0
+    while ended < 2:
+        message = consumer.poll(10)
+        assert message is not None
+        ended += message.error() is not None
+        seen += b"" if message.error() else (message.value() or b"")
+    consumer.close()
+    return seen
+
+
+@contextmanager
+def running(shell: Shell) -> Iterator[Path]:
+    written = shell.root / "worker.log"
+    workers = Workers(shell.root, 1, log_file=written)
+    workers.start()
+    try:
+        yield written
+    finally:
+        workers.stop()
+
+
+def test_nothing_shows_a_private_value_and_forgetting_leaves_nothing(shell: Shell):
+    lines = [json.dumps(private(p, n)) for p in ("ann", "bob") for n in range(3)]
+    wrong = [
+        json.dumps({**private("ann"), "email": {"is": CANARY}}),
+        json.dumps({**private("ann"), "photo": f"not base64: {CANARY}"}),
+        json.dumps({k: v for k, v in private("ann").items() if k != "user_id"}),
+        json.dumps(CANARY),
+    ]
+    said = shell("produce", TOPIC, "--json", stdin="\n".join([*lines, *wrong]), code=1)
+    said += shell.err
+    assert json.loads(said.splitlines()[0]) | {"positions": 0} == {
+        "sent": 6, "failed": 4, "positions": 0,
+    }  # fmt: skip
+    where = endpoints.load(shell.root)
+    clickhouse = clickhouse_connect.get_client(dsn=where.clickhouse, database="customers")
+    store = redis.Redis.from_url(where.redis, decode_responses=True)
+
+    def rows() -> list[tuple[str, ...]]:
+        select = "SELECT user_id, email, phone, photo, device FROM customers"
+        return list(clickhouse.query(select).result_rows)
+
+    with running(shell) as written:
+        wait(lambda: len(rows()) == 6)
+        tapped = shell("tap", TOPIC, "--from-beginning", "--limit", "6")
+        revealed = shell("tap", TOPIC, "--from-beginning", "--limit", "6", "--reveal")
+        said += tapped + shell.err + repr(rows())
+        assert tapped.count('"<private>"') == 6 * 3
+        assert [json.loads(line)["phone"] for line in revealed.splitlines()] == [CANARY] * 6
+        held = log(where.kafka, TOPIC)
+        assert held.count(b"hrx1:") == 6 * 3
+        assert len({row[4] for row in rows()}) == 1
+        assert rows()[0][4].startswith("hrp1:")
+        assert store.exists("cu:{0}:person:ann", "cu:{1}:person:ann") == 1
+
+        shell("forget", "ann", code=1)  # nobody says yes
+        report = json.loads(shell("forget", "ann", "--yes", "--json"))
+        said += shell.err
+        assert report["forgotten"]
+        assert report["key_destroyed"]
+        searched = {item["where"]: item["searched"] for item in report["searched"]}
+        assert searched[f"kafka {TOPIC}"] == 6
+        assert searched["redis order"] == 6  # three orders in two partitions
+        assert {row[0] for row in rows()} == {"bob"}
+        keys = list(store.scan_iter("cu:*"))
+        assert not [key for key in keys if "ann" in key]
+        assert sum("bob" in key for key in keys) == 4
+        shown = shell("tap", TOPIC, "--from-beginning", "--limit", "6", "--reveal").splitlines()
+        told = {(e["user_id"], e["email"]) for e in map(json.loads, shown)}
+        assert told == {("ann", "<unreadable>"), ("bob", f"{CANARY}@example.com")}
+
+        shell("produce", TOPIC, stdin=json.dumps(private("ann", 9)), code=1)
+        assert "the person was forgotten" in shell.err
+        again = shell("forget", "ann", "--yes")
+        said += again + shell.err
+        assert "There was no key (any more); forgotten" in again
+    said += written.read_text() + held.decode(errors="replace")
+    assert CANARY not in said
+    assert "Y2FuYXJ5LTVkMWU=" not in said
+
+
+def test_clear_text_that_another_producer_sent_is_found_and_told(shell: Shell):
+    from confluent_kafka import Producer
+
+    from headrace.schema import Encoder, Registry
+
+    where = endpoints.load(shell.root)
+    encoder = Encoder(Registry.load(shell.root), "customers")
+    producer = Producer({"bootstrap.servers": where.kafka})
+    producer.produce(TOPIC, encoder.encode(private("eve")), b"eve")
+    assert producer.flush(10) == 0
+    report = json.loads(shell("forget", "eve", "--yes", "--wait", "0", "--json", code=1))
+    left = {item["where"]: item["left"] for item in report["searched"]}
+    assert left[f"kafka {TOPIC}"] == 3
+    assert left["kafka"] == 1  # no worker runs
+    assert not report["forgotten"]
+
+
+def test_keys_are_checked_and_missing_ones_told(shell: Shell, tmp_path: Path):
+    shell("keys", "check", code=1)
+    assert "appendfsync is 'everysec'" in shell.err
+    shell("keys", "init", code=2)
+    assert "exists already" in shell.err
+    other = {"HEADRACE_MASTER_KEY": "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="}
+    shell("produce", TOPIC, stdin=json.dumps(private("bob")), code=2, **other)
+    assert "HEADRACE_MASTER_KEY does not open 'secret'" in shell.err
+
+
+def test_forgetting_needs_a_topic_that_says_whose_records_are(shell: Shell, tmp_path: Path):
+    from tests.topology.test_load import ROOT
+
+    for name in ("schemas", "topology.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    done = subprocess.run(
+        [sys.executable, "-m", "headrace.cli.main", "forget", "ann"],
+        cwd=tmp_path, env=shell.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "none declares person" in done.stderr
