@@ -20,9 +20,11 @@ from headrace.endpoints import Endpoints, load, state_dir
 from headrace.metrics import Metrics
 from headrace.preflight import check_topics
 from headrace.schema import Codec, Registry
+from headrace.security import kafka as kafka_security
 from headrace.sink import Sink
 from headrace.topology import load as load_topology
 from headrace.topology.model import Topology
+from headrace.transport.credentials import for_faust
 from headrace.transport.deadletters import DeadLetterProducer
 from headrace.transport.driver import broker_url, register
 from headrace.transport.schema import BlockSchema, BlockTopic
@@ -138,6 +140,7 @@ def compose(runtime: Runtime, endpoints: Endpoints, root: Path) -> faust.App:
     app = faust.App(
         topology.name,
         broker=broker_url(endpoints.kafka),
+        broker_credentials=for_faust(kafka_security.from_environment()),
         store="memory://",
         Topic=BlockTopic,
         datadir=str(datadir),

@@ -14,6 +14,8 @@ from confluent_kafka import TopicPartition as KafkaTP
 from headrace.block import Block
 from headrace.errors import ConfigError, Transient
 from headrace.schema import Codec, Encoder, Registry
+from headrace.security import grants
+from headrace.security.link import Link
 from headrace.topology.model import Topology
 
 BATCH = 500
@@ -34,9 +36,10 @@ class Tap:
         self._topic = topic
         self._codec = Codec(registry, declared.schema_)
         self._encoder = Encoder(registry, declared.schema_)
+        self._link = Link(bootstrap)
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **self._link.settings(),
                 "group.id": "headrace-tap",  # never joined: partitions are assigned by hand
                 "enable.auto.commit": False,
                 "log_level": 3,  # errors only: the rest is raised, or retried
@@ -46,8 +49,10 @@ class Tap:
 
     def start(self, last: int | None, partition: int | None) -> None:
         """Begin at the end, or ``last`` records before it in each partition (0: the beginning)."""
+        grants.check(self._link.bootstrap, [grants.Grant(grants.READ, grants.TOPIC, self._topic)])
         try:
-            found = self._consumer.list_topics(self._topic, timeout=PATIENCE_S).topics[self._topic]
+            metadata = self._link.metadata(self._consumer, PATIENCE_S, self._topic)
+            found = metadata.topics[self._topic]
             if found.error is not None:
                 raise ConfigError(f"topic {self._topic!r} does not exist: run 'headrace apply'")
             if partition is not None and partition not in found.partitions:

@@ -12,10 +12,13 @@ from confluent_kafka import KafkaException, Message, Producer
 
 from headrace.errors import ConfigError, Transient
 from headrace.schema import EncodeError, Encoder, Registry
+from headrace.security import grants
+from headrace.security.link import Link
 from headrace.topology.model import Topology
 
 IN_FLIGHT = 100_000
 FLUSH_S = 60.0
+TIMEOUT_S = 15.0
 
 
 @dataclass
@@ -39,9 +42,11 @@ class EventProducer:
         self._topic = topic
         self._key = declared.key
         self._encoder = Encoder(Registry.load(root), declared.schema_)
+        grants.check(bootstrap, [grants.Grant(grants.WRITE, grants.TOPIC, topic)])
+        link = Link(bootstrap)
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **link.settings(),
                 "enable.idempotence": True,
                 "log_level": 3,  # errors only: the rest is raised, or retried
                 "acks": "all",
@@ -52,11 +57,7 @@ class EventProducer:
                 "queue.buffering.max.messages": 2 * IN_FLIGHT,
             }
         )
-        try:
-            known = self._producer.list_topics(timeout=15.0).topics
-        except KafkaException as error:
-            raise Transient(f"Kafka at {bootstrap} does not answer: {error}") from error
-        if topic not in known:
+        if topic not in link.metadata(self._producer, TIMEOUT_S).topics:
             raise ConfigError(f"topic {topic!r} does not exist yet: run 'headrace apply'")
 
     def send(self, lines: Iterable[bytes], tell: Callable[[int, str], None]) -> Outcome:

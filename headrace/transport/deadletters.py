@@ -11,6 +11,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from headrace.block import Block, Header
 from headrace.errors import Terminal, Transient
 from headrace.frame import Bad
+from headrace.security.kafka import from_environment
+from headrace.transport.credentials import for_aiokafka
 
 MAX_REQUEST_BYTES = 64 << 20
 ORIGIN = "headrace."
@@ -47,6 +49,7 @@ class DeadLetterProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._bootstrap,
+                **for_aiokafka(from_environment()),
                 enable_idempotence=True,
                 compression_type="lz4",
                 max_request_size=MAX_REQUEST_BYTES,

@@ -1,0 +1,156 @@
+"""Least privilege at Kafka: what each role needs, and asking the broker whether it has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from headrace.errors import ConfigError, Transient
+from headrace.security.link import Link
+from headrace.topology.model import Topology
+
+TIMEOUT_S = 15.0
+TOPIC, GROUP = "topic", "group"
+READ, WRITE, CREATE, DESCRIBE = "Read", "Write", "Create", "Describe"
+_DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One ACL: an operation on one topic or group. Read, Write and Create imply Describe, except
+    that Create does not let its holder see the topic."""
+
+    operation: str
+    resource: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.operation} on {self.resource} {self.name!r}"
+
+    def command(self, principal: str) -> str:
+        """The arguments of Kafka's ``kafka-acls`` that add it."""
+        return (
+            f"kafka-acls --add --allow-principal {principal} "
+            f"--operation {self.operation} --{self.resource} {self.name}"
+        )
+
+
+def worker(topology: Topology) -> Iterator[Grant]:
+    """``headrace run``."""
+    yield Grant(READ, GROUP, topology.name)
+    for topic in topology.topics:
+        yield Grant(READ, TOPIC, topic)
+        yield Grant(WRITE, TOPIC, topic + topology.dead_letters.suffix)
+
+
+def producer(topology: Topology) -> Iterator[Grant]:
+    """``headrace load`` and ``produce``; any producer of events."""
+    for topic in topology.topics:
+        yield Grant(WRITE, TOPIC, topic)
+
+
+def apply(topology: Topology) -> Iterator[Grant]:
+    """``headrace plan`` and ``apply``; plan alone does not need Create."""
+    for topic in _with_letters(topology):
+        yield Grant(DESCRIBE, TOPIC, topic)
+        yield Grant(CREATE, TOPIC, topic)
+
+
+def lag(topology: Topology) -> Iterator[Grant]:
+    """Whoever watches how far the group is."""
+    yield Grant(DESCRIBE, GROUP, topology.name)
+    for topic in _with_letters(topology):
+        yield Grant(DESCRIBE, TOPIC, topic)
+
+
+def reader(topology: Topology) -> Iterator[Grant]:
+    """``headrace tap`` and ``verify``: the log and the dead letters."""
+    yield Grant(DESCRIBE, GROUP, topology.name)
+    for topic in _with_letters(topology):
+        yield Grant(READ, TOPIC, topic)
+
+
+#: Every role, by the name that docs/security.md uses.
+ROLES: dict[str, Callable[[Topology], Iterator[Grant]]] = {
+    "worker": worker,
+    "producer": producer,
+    "apply": apply,
+    "lag": lag,
+    "reader": reader,
+}
+
+
+def _with_letters(topology: Topology) -> Iterator[str]:
+    for topic in topology.topics:
+        yield topic
+        yield topic + topology.dead_letters.suffix
+
+
+def check(bootstrap: str, needed: Iterable[Grant]) -> None:
+    """Raise ConfigError that names every grant which we lack, and the commands that add them.
+
+    A plaintext Kafka knows nobody, so it is not asked. What does not exist yet is passed over, as
+    is Create, which the broker tells only of what exists. Raises Transient when it does not answer.
+    """
+    link = Link(bootstrap)
+    if link.security.protocol == "plaintext":
+        return
+    needed = [grant for grant in needed if grant.operation != CREATE]
+    admin = AdminClient({**link.settings(), "log_level": 0})
+    link.metadata(admin, TIMEOUT_S)
+    held = {**_topics(admin, needed), **_groups(admin, needed)}
+    lacking = [g for g in needed if not _covers(held.get((g.resource, g.name)), g.operation)]
+    if lacking:
+        raise denial(lacking, link.security.principal)
+
+
+def denial(lacking: Iterable[Grant], principal: str) -> ConfigError:
+    """The error that says what an administrator has to allow."""
+    lines = [f"Kafka does not allow {principal}: {', '.join(map(str, lacking))}. To allow it:"]
+    lines += [f"  {grant.command(principal)}" for grant in lacking]
+    return ConfigError("\n".join(lines))
+
+
+Held = dict[tuple[str, str], set[str] | None]
+
+
+def _covers(held: set[str] | None, operation: str) -> bool:
+    return held is None or operation.upper() in held
+
+
+def _topics(admin: AdminClient, needed: list[Grant]) -> Held:
+    names = sorted({g.name for g in needed if g.resource == TOPIC})
+    if not names:
+        return {}
+    answers = admin.describe_topics(
+        TopicCollection(names), include_authorized_operations=True, request_timeout=TIMEOUT_S
+    )
+    return {(TOPIC, name): _operations(answer) for name, answer in answers.items()}
+
+
+def _groups(admin: AdminClient, needed: list[Grant]) -> Held:
+    names = sorted({g.name for g in needed if g.resource == GROUP})
+    if not names:
+        return {}
+    answers = admin.describe_consumer_groups(
+        names, include_authorized_operations=True, request_timeout=TIMEOUT_S
+    )
+    return {(GROUP, name): _operations(answer) for name, answer in answers.items()}
+
+
+def _operations(answer: object) -> set[str] | None:
+    """What we may do with it; None when the broker does not tell, because it is not there."""
+    try:
+        described = answer.result(TIMEOUT_S)  # type: ignore[attr-defined]
+    except KafkaException as error:
+        code = error.args[0].code()
+        if code in _DENIED:
+            return set()
+        if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND):
+            return None
+        raise Transient(f"Kafka does not tell what we may do: {error}") from error
+    operations = described.authorized_operations
+    return None if operations is None else {operation.name for operation in operations}
