@@ -49,7 +49,11 @@ class Tap:
 
     def start(self, last: int | None, partition: int | None) -> None:
         """Begin at the end, or ``last`` records before it in each partition (0: the beginning)."""
-        grants.check(self._link.bootstrap, [grants.Grant(grants.READ, grants.TOPIC, self._topic)])
+        needed = [
+            grants.Grant(grants.READ, grants.TOPIC, self._topic),
+            grants.Grant(grants.DESCRIBE, grants.GROUP, grants.TAP_GROUP),
+        ]
+        grants.check(self._link.bootstrap, needed)
         try:
             metadata = self._link.metadata(self._consumer, PATIENCE_S, self._topic)
             found = metadata.topics[self._topic]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -13,8 +15,11 @@ from headrace.security.link import Link
 from headrace.topology.model import Topology
 
 TIMEOUT_S = 15.0
+PAUSE_S = 0.2
 TOPIC, GROUP = "topic", "group"
 READ, WRITE, CREATE, DESCRIBE = "Read", "Write", "Create", "Describe"
+#: The groups that readers name and never join: librdkafka asks where the group is all the same.
+TAP_GROUP, RECOUNT_GROUP = "headrace-tap", "headrace-recount"
 _DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
@@ -68,7 +73,8 @@ def lag(topology: Topology) -> Iterator[Grant]:
 
 def reader(topology: Topology) -> Iterator[Grant]:
     """``headrace tap`` and ``verify``: the log and the dead letters."""
-    yield Grant(DESCRIBE, GROUP, topology.name)
+    for group in (topology.name, TAP_GROUP, RECOUNT_GROUP):
+        yield Grant(DESCRIBE, GROUP, group)
     for topic in _with_letters(topology):
         yield Grant(READ, TOPIC, topic)
 
@@ -101,7 +107,7 @@ def check(bootstrap: str, needed: Iterable[Grant]) -> None:
     needed = [grant for grant in needed if grant.operation != CREATE]
     admin = AdminClient({**link.settings(), "log_level": 0})
     link.metadata(admin, TIMEOUT_S)
-    held = {**_topics(admin, needed), **_groups(admin, needed)}
+    held = _held(admin, needed)
     lacking = [g for g in needed if not _covers(held.get((g.resource, g.name)), g.operation)]
     if lacking:
         raise denial(lacking, link.security.principal)
@@ -115,6 +121,19 @@ def denial(lacking: Iterable[Grant], principal: str) -> ConfigError:
 
 
 Held = dict[tuple[str, str], set[str] | None]
+
+
+def _held(admin: AdminClient, needed: list[Grant]) -> Held:
+    """A broker that has just started loads its groups first, and says so meanwhile."""
+    deadline = time.monotonic() + TIMEOUT_S
+    pause = threading.Event()
+    while True:
+        try:
+            return {**_topics(admin, needed), **_groups(admin, needed)}
+        except Transient:
+            if time.monotonic() > deadline:
+                raise
+        pause.wait(PAUSE_S)
 
 
 def _covers(held: set[str] | None, operation: str) -> bool:

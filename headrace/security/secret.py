@@ -47,4 +47,4 @@ class Secret:
 
 def redacted(text: str) -> str:
     """A URL, or a text with URLs in it, without their passwords."""
-    return _PARAMETER.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1{HIDDEN}@", text))
+    return _USERINFO.sub(rf"\1{HIDDEN}@", _PARAMETER.sub(rf"\1{HIDDEN}", text))

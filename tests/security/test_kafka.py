@@ -101,7 +101,9 @@ def test_a_wrong_password_is_told_at_once(log_in, secured, tmp_path, way):
 
 def test_a_broker_that_somebody_else_vouches_for_is_refused(log_in, secured, tmp_path):
     other = Authority(tmp_path / "other")
-    with pytest.raises(ConfigError, match=r"no TLS connection to Kafka .*certificate verify failed"):
+    with pytest.raises(
+        ConfigError, match=r"no TLS connection to Kafka .*certificate verify failed"
+    ):
         Topics(log_in(CA_FILE=str(other.ca))).partitions()
 
 
