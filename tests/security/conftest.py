@@ -6,7 +6,6 @@ compiled in, and the front of chDB has users, but no TLS: a proxy that ends TLS 
 
 from __future__ import annotations
 
-import re
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -24,19 +23,14 @@ from headrace.stack.process import spawn
 from headrace.stack.redis import _binary
 from headrace.stack.state import free_ports
 from tests.chaos.proxy import Proxy
+from tests.security.acl import redis_rules
 from tests.security.authority import Authority
 from tests.security.broker import SecuredKafka
 from tests.security.tokens import TokenServer
 from tests.sinks.redis_servers import until
 
-DOCS = Path(__file__).resolve().parents[2] / "docs/security.md"
 #: A user of each role, with the same name, at every service.
 ROLES = ("admin", "worker", "producer", "apply", "lag", "reader")
-
-
-def redis_rules() -> dict[str, str]:
-    """The ACL of each user as docs/security.md has it: what is documented is what is tried."""
-    return dict(re.findall(r"^ACL SETUSER (\w+) on ><password> (.*)$", DOCS.read_text(), re.M))
 
 
 @dataclass

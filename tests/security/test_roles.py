@@ -6,20 +6,28 @@ Also: no password is in anything that a command or a worker says.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import redis
 
 from headrace import topology
+from headrace.errors import HeadraceError, Terminal
 from headrace.security import grants
+from headrace.serve.readers import ClickHouseReader
+from sinks.redis.connect import connect
+from sinks.redis.errors import ERRORS, classify
 from tests.cli.test_commands import ROOT, Shell
-from tests.security.conftest import Secured, redis_rules
+from tests.security.acl import redis_rules
+from tests.security.authority import Authority
+from tests.security.conftest import Secured
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 EVENTS = 4_000
@@ -159,3 +167,27 @@ def test_redis_users_can_do_nothing_else(secured, user):
     with pytest.raises(redis.exceptions.NoPermissionError, match="access one of the keys"):
         client.execute_command(*read)
     client.close()
+
+
+async def test_redis_says_what_a_user_lacks(secured):
+    """Terminal, so that the worker stops with the text instead of trying for ever."""
+    url = f"rediss://{{}}@{secured.redis}/0?ssl_ca_certs={secured.authority.ca}"
+    wrong, lame = "reader:wrong", f"reader:{quote(secured.passwords['reader'], safe='')}"
+    for user, told in ((lame, r"ACL lacks this .*'script\|load'"), (wrong, "user or password")):
+        client = connect(url.format(user))
+        with pytest.raises(ERRORS) as caught:
+            await client.script_load("return 1")
+        await client.aclose()
+        found = classify(caught.value, "redis")
+        assert isinstance(found, Terminal)
+        assert re.search(told, str(found)), found
+
+
+def test_a_server_that_somebody_else_vouches_for_is_refused(secured, tmp_path):
+    """Also on a port that clickhouse-connect by itself would dial without TLS."""
+    other = Authority(tmp_path / "other").ca
+    with pytest.raises(HeadraceError, match=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
+        ClickHouseReader(f"https://reader@{secured.clickhouse}?ca_cert={other}", "headrace")
+    client = redis.Redis.from_url(f"rediss://reader@{secured.redis}/0?ssl_ca_certs={other}")
+    with pytest.raises(redis.ConnectionError, match="certificate verify failed"):
+        client.ping()
