@@ -127,7 +127,9 @@ async def test_partitions_are_on_all_masters_and_repeated_blocks_change_nothing(
 
 
 async def test_a_user_with_the_documented_acl_is_enough(cluster: Cluster, topology: Topology):
-    rule = f"{redis_rules()['worker']} +cluster|slots +command".replace("hr:", f"{topology.redis.prefix}:")
+    rule = f"{redis_rules()['worker']} +cluster|slots +command".replace(
+        "hr:", f"{topology.redis.prefix}:"
+    )
     for node in cluster.nodes:
         node.call("ACL", "SETUSER", "worker", "on", ">p@ss", *rule.split())
     url = cluster.url.replace("://", "://worker:p%40ss@")
