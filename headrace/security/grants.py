@@ -25,8 +25,7 @@ _DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One ACL: an operation on one topic or group. Read, Write and Create imply Describe, except
-    that Create does not let its holder see the topic."""
+    """One ACL: an operation on a topic or group. Read and Write imply Describe, Create does not."""
 
     operation: str
     resource: str
