@@ -23,9 +23,11 @@ from headrace.preflight import check_topics
 from headrace.private.fields import private_columns
 from headrace.rules.checked import decoder, id_decoder
 from headrace.schemas import registry_of
+from headrace.security import kafka as kafka_security
 from headrace.sink import Sink
 from headrace.topology import load as load_topology
 from headrace.topology.model import Topology
+from headrace.transport.credentials import for_faust
 from headrace.transport.deadletters import DeadLetterProducer
 from headrace.transport.driver import broker_url, register
 from headrace.transport.schema import BlockSchema, BlockTopic
@@ -144,6 +146,7 @@ def compose(runtime: Runtime, endpoints: Endpoints, root: Path) -> faust.App:
     app = faust.App(
         topology.name,
         broker=broker_url(endpoints.kafka),
+        broker_credentials=for_faust(kafka_security.from_environment()),
         store="memory://",
         Topic=BlockTopic,
         datadir=str(datadir),

@@ -10,6 +10,9 @@ from pathlib import Path
 import orjson
 
 from headrace.errors import ConfigError
+from headrace.security import kafka as kafka_security
+from headrace.security.address import complete
+from headrace.security.secret import redacted
 
 STATE_DIR = ".headrace"
 STATE_FILE = "stack.json"
@@ -20,17 +23,21 @@ VARIABLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Endpoints:
     """Addresses of the services.
 
     ``kafka`` is ``host:port[,host:port]``, ``clickhouse`` an ``http(s)://[user:password@]host:port
-    [/database]`` URL, ``redis`` a ``redis(s)://`` URL.
+    [/database]`` URL, ``redis`` a ``redis(s)://`` URL. Both URLs are secrets where they have a
+    password; ``repr`` leaves it out. Kafka's credentials are ``headrace.security.kafka``'s.
     """
 
     kafka: str
     clickhouse: str
     redis: str
+
+    def __repr__(self) -> str:
+        return redacted(f"Endpoints({self.kafka!r}, {self.clickhouse!r}, {self.redis!r})")
 
 
 def state_dir(root: Path | None = None) -> Path:
@@ -45,17 +52,38 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def load(root: Path | None = None) -> Endpoints:
-    """Read the addresses; raise ConfigError naming what is missing and how to get it."""
-    found = from_environment()
+    """Read the addresses; raise ConfigError naming all that is missing or wrong."""
+    given = from_environment()
+    problems = _secure(given)
+    found: dict[str, str] = {}
     path = state_dir(root) / STATE_FILE
     if path.exists():
         services = orjson.loads(path.read_bytes())["services"]
-        found = {name: entry["address"] for name, entry in services.items()} | found
+        found = {name: entry["address"] for name, entry in services.items()}
+    found |= given
     missing = [name for name in VARIABLES if name not in found]
     if missing:
         variables = ", ".join(VARIABLES[name] for name in missing)
-        raise ConfigError(
+        problems.append(
             f"no address for {', '.join(missing)}: start the local services with 'headrace up', "
             f"or set {variables}"
         )
+    if problems:
+        raise ConfigError("\n".join(problems))
     return Endpoints(**{name: found[name] for name in VARIABLES})
+
+
+def _secure(given: dict[str, str]) -> list[str]:
+    """Put passwords into the URLs that the environment names; what is wrong with its security."""
+    security, problems = kafka_security.read(os.environ)
+    if security.protocol != "plaintext" and "kafka" not in given:
+        problems.append(
+            f"HEADRACE_KAFKA_SECURITY: {security.protocol!r} is set, but HEADRACE_KAFKA is not: "
+            f"the local Kafka speaks plaintext"
+        )
+    for name in ("clickhouse", "redis"):
+        url, wrong = complete(VARIABLES[name], given.get(name), os.environ)
+        if url is not None:
+            given[name] = url
+        problems += wrong
+    return problems

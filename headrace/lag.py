@@ -13,6 +13,8 @@ from confluent_kafka import TopicPartition as KafkaTP
 
 from headrace.block import TopicPartition
 from headrace.errors import Transient
+from headrace.security import grants
+from headrace.security.link import Link
 
 TIMEOUT_S = 10.0
 PATIENCE_S = 30.0
@@ -38,9 +40,12 @@ class LagReader:
 
     def __init__(self, bootstrap: str, group: str, partitions: Iterable[TopicPartition]) -> None:
         self._partitions = list(partitions)
+        topics = sorted({tp.topic for tp in self._partitions})
+        needed = [grants.Grant(grants.DESCRIBE, grants.TOPIC, topic) for topic in topics]
+        grants.check(bootstrap, [grants.Grant(grants.DESCRIBE, grants.GROUP, group), *needed])
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **Link(bootstrap).settings(),
                 "group.id": group,
                 "enable.auto.commit": False,
                 "log_level": 0,  # what matters is raised, or retried

@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Mapping
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from headrace.errors import ConfigError, Terminal, Transient
+from headrace.errors import ConfigError, Terminal
+from headrace.security import grants
+from headrace.security.link import Link
 from headrace.topology.model import Topology
 
 TIMEOUT_S = 15.0
@@ -18,17 +19,17 @@ PAUSE_S = 0.2
 
 
 def check_topics(bootstrap: str, topology: Topology) -> None:
-    """Raise ConfigError for missing topics or other partition counts, Transient for no broker.
+    """Raise ConfigError for missing ACLs or topics or other partition counts, Transient for no
+    broker.
 
     A broker that has just started answers before it knows its topics: it is asked for some seconds.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    grants.check(bootstrap, grants.worker(topology))
+    link = Link(bootstrap)
+    admin = AdminClient({**link.settings(), "log_level": 0})
     pause, until = threading.Event(), time.monotonic() + PATIENCE_S
     while True:
-        try:
-            metadata = admin.list_topics(timeout=TIMEOUT_S)
-        except KafkaException as error:
-            raise Transient(f"Kafka at {bootstrap} does not answer: {error}") from error
+        metadata = link.metadata(admin, TIMEOUT_S)
         found = {name: len(topic.partitions) for name, topic in metadata.topics.items()}
         problems = compare(found, topology)
         if not problems:

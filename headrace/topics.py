@@ -9,6 +9,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from headrace.errors import Transient
+from headrace.security import grants
+from headrace.security.link import Link
 from headrace.topology.model import Topology
 
 TIMEOUT_S = 30.0
@@ -58,19 +60,19 @@ class Topics:
     """The broker's topics."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._link = Link(bootstrap)
+        self._admin = AdminClient(self._link.settings())
 
     def partitions(self) -> dict[str, int]:
         """Partition counts by topic; raises Transient when the broker does not answer."""
-        try:
-            metadata = self._admin.list_topics(timeout=TIMEOUT_S)
-        except KafkaException as error:
-            raise Transient(f"Kafka at {self._bootstrap} does not answer: {error}") from error
+        metadata = self._link.metadata(self._admin, TIMEOUT_S)
         return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
     def create(self, topics: list[Wanted]) -> None:
-        """Create topics and wait for the broker. One that is there by now is left as it is."""
+        """Create topics and wait for the broker. One that is there by now is left as it is.
+
+        Raises ConfigError where an ACL is missing.
+        """
         if not topics:
             return
         news = [
@@ -82,4 +84,7 @@ class Topics:
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                     continue
+                if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    lacking = grants.Grant(grants.CREATE, grants.TOPIC, name)
+                    raise grants.denial([lacking], self._link.security.principal) from error
                 raise Transient(f"can't create topic {name!r}: {error}") from error

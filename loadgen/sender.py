@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, Message, Producer
 
-from headrace.errors import ConfigError, Terminal, Transient
+from headrace.errors import ConfigError, Terminal
+from headrace.security import grants
+from headrace.security.link import Link
 from loadgen.chunk import Batch, Chunk
 from loadgen.wiring import Wiring
 
@@ -43,12 +45,15 @@ class Sender:
         """``rate``: records/s it is meant to send; 0 is as fast as it goes."""
         self.acknowledged = 0
         self._failure: str | None = None
+        routes = wiring.values()
+        grants.check(bootstrap, [grants.Grant(grants.WRITE, grants.TOPIC, r.topic) for r in routes])
+        link = Link(bootstrap)
         self._producer = Producer(
             SETTINGS
             | {"linger.ms": LINGER_MS if 0 < rate < BUSY else BUSY_LINGER_MS}
-            | {"bootstrap.servers": bootstrap, "on_delivery": self._on_delivery}
+            | {**link.settings(), "on_delivery": self._on_delivery}
         )
-        self._check(bootstrap, wiring)
+        self._check(link, wiring)
 
     def send(self, chunk: Chunk, start: int, stop: int) -> None:
         """Hand over the records with ``start <= seq < stop``.
@@ -102,11 +107,9 @@ class Sender:
                 f"a record was not delivered: {self._failure}; no ledger can tell what was sent"
             )
 
-    def _check(self, bootstrap: str, wiring: Wiring) -> None:
-        try:
-            known = self._producer.list_topics(timeout=TIMEOUT_S).topics
-        except KafkaException as error:
-            raise Transient(f"Kafka at {bootstrap!r} does not answer: {error}") from error
+    def _check(self, link: Link, wiring: Wiring) -> None:
+        bootstrap = link.bootstrap
+        known = link.metadata(self._producer, TIMEOUT_S).topics
         for route in wiring.values():
             if route.topic not in known or known[route.topic].error:
                 raise ConfigError(

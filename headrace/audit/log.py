@@ -17,6 +17,7 @@ from headrace.audit.key import FILE_VARIABLE, VARIABLE
 from headrace.audit.reader import Reader
 from headrace.clock import Clock, SystemClock
 from headrace.errors import ConfigError, Terminal, Transient
+from headrace.security.link import Link
 from headrace.topics import Topics, audit_topic
 from headrace.topology.model import Topology
 
@@ -106,7 +107,7 @@ class AuditLog:
     def _append(self, facts: Facts, reader: Reader, attempts: _Attempts) -> Entry:
         producer = Producer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **Link(self._bootstrap).settings(),
                 "transactional.id": self.topic,
                 "transaction.timeout.ms": TRANSACTION_MS,
                 "linger.ms": 0,

@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition as KafkaTP
 from headrace.audit.chain import Record
 from headrace.audit.entry import Entry, NotAnEntry, decode
 from headrace.errors import Transient
+from headrace.security.link import Link
 
 TIMEOUT_S = 15.0
 POLL_S = 0.2
@@ -28,7 +29,7 @@ class Reader:
         self._topic = topic
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **Link(bootstrap).settings(),
                 "group.id": "headrace-audit",  # never joined: the partition is assigned by hand
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,

@@ -24,6 +24,7 @@ COMMANDS = {
     "apply": "Create topics and tables as the topology declares",
     "graph": "Draw the topology as Mermaid or SVG",
     "schemas": "Compare the schemas with their lock, or lock new versions",
+    "acls": "List the Kafka ACLs that a role needs, and no more",
     "run": "Run workers",
     "load": "Generate events and write the ledger of what was sent",
     "serve": "Serve the schemas to Confluent's registry clients",

@@ -18,6 +18,8 @@ from headrace.private.protect import Protector
 from headrace.private.ring import KeyRing
 from headrace.schema import Codec, Encoder
 from headrace.schemas import registry_of
+from headrace.security import grants
+from headrace.security.link import Link
 from headrace.topology.model import Topology
 
 BATCH = 500
@@ -50,9 +52,10 @@ class Tap:
         self._encoder = Encoder(registry, declared.schema_)
         self._private = PrivateFields.of(topology, topic, self._encoder.schema)
         self._protector = None if ring is None else Protector(self._private, ring)
+        self._link = Link(bootstrap)
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **self._link.settings(),
                 "group.id": "headrace-tap",  # never joined: partitions are assigned by hand
                 "enable.auto.commit": False,
                 "log_level": 3,  # errors only: the rest is raised, or retried
@@ -62,8 +65,14 @@ class Tap:
 
     def start(self, last: int | None, partition: int | None) -> None:
         """Begin at the end, or ``last`` records before it in each partition (0: the beginning)."""
+        needed = [
+            grants.Grant(grants.READ, grants.TOPIC, self._topic),
+            grants.Grant(grants.DESCRIBE, grants.GROUP, grants.TAP_GROUP),
+        ]
+        grants.check(self._link.bootstrap, needed)
         try:
-            found = self._consumer.list_topics(self._topic, timeout=PATIENCE_S).topics[self._topic]
+            metadata = self._link.metadata(self._consumer, PATIENCE_S, self._topic)
+            found = metadata.topics[self._topic]
             if found.error is not None:
                 raise ConfigError(f"topic {self._topic!r} does not exist: run 'headrace apply'")
             if partition is not None and partition not in found.partitions:

@@ -19,6 +19,7 @@ from headrace.private.protect import UNREADABLE, Protector
 from headrace.private.ring import KeyRing
 from headrace.schema import Codec, Encoder
 from headrace.schemas import registry_of
+from headrace.security.link import Link
 from headrace.topology.model import Topology
 
 BATCH = 50_000
@@ -62,7 +63,7 @@ class LogSearch:
         """The topic's records from its beginning to where it ends now, decoded."""
         consumer = Consumer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **Link(self._bootstrap).settings(),
                 "group.id": "headrace-search",  # never joined: partitions are assigned by hand
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,

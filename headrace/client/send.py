@@ -17,10 +17,13 @@ from headrace.private.protect import Keys, Protector
 from headrace.private.ring import Forgotten, KeyRing
 from headrace.schema import EncodeError, Encoder
 from headrace.schemas import registry_of
+from headrace.security import grants
+from headrace.security.link import Link
 from headrace.topology.model import Topology
 
 IN_FLIGHT = 100_000
 FLUSH_S = 60.0
+TIMEOUT_S = 15.0
 
 
 @dataclass
@@ -56,10 +59,12 @@ class EventProducer:
         self._key = declared.key
         self._encoder = Encoder(registry_of(root, topology), declared.schema_)
         fields = PrivateFields.of(topology, topic, self._encoder.schema)
+        grants.check(bootstrap, [grants.Grant(grants.WRITE, grants.TOPIC, topic)])
         self._protector = Protector(fields, ring()) if fields.fields else None
+        link = Link(bootstrap)
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **link.settings(),
                 "enable.idempotence": True,
                 "log_level": 3,  # errors only: the rest is raised, or retried
                 "acks": "all",
@@ -70,11 +75,7 @@ class EventProducer:
                 "queue.buffering.max.messages": 2 * IN_FLIGHT,
             }
         )
-        try:
-            known = self._producer.list_topics(timeout=15.0).topics
-        except KafkaException as error:
-            raise Transient(f"Kafka at {bootstrap} does not answer: {error}") from error
-        if topic not in known:
+        if topic not in link.metadata(self._producer, TIMEOUT_S).topics:
             raise ConfigError(f"topic {topic!r} does not exist yet: run 'headrace apply'")
 
     def send(self, lines: Iterable[bytes], tell: Callable[[int, str], None]) -> Outcome:

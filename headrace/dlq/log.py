@@ -10,7 +10,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaTP
 
 from headrace.dlq.place import Place
-from headrace.errors import ConfigError, Transient
+from headrace.errors import ConfigError, HeadraceError, Transient
+from headrace.security.link import Link
 
 BATCH = 1_000
 POLL_S = 0.2
@@ -23,9 +24,10 @@ class DeadLetterLog:
     def __init__(self, bootstrap: str, topic: str) -> None:
         """Raises ConfigError if the topic does not exist, Transient if Kafka does not answer."""
         self.topic = topic
+        link = Link(bootstrap)
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **link.settings(),
                 "group.id": "headrace-dlq",  # never joined: partitions are assigned by hand
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
@@ -34,10 +36,10 @@ class DeadLetterLog:
             }
         )
         try:
-            found = self._consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic]
-        except KafkaException as error:
+            found = link.metadata(self._consumer, PATIENCE_S, topic).topics[topic]
+        except HeadraceError:
             self._consumer.close()
-            raise Transient(f"Kafka at {bootstrap} does not answer: {error}") from error
+            raise
         if found.error is not None:
             self._consumer.close()
             raise ConfigError(f"dead-letter topic {topic!r} does not exist: run 'headrace apply'")

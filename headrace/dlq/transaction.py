@@ -13,6 +13,8 @@ from headrace.delivery.crash import point
 from headrace.dlq import letter as letters
 from headrace.dlq.letter import Letter
 from headrace.errors import Fenced, Terminal, Transient
+from headrace.security.grants import transaction_of_redrive
+from headrace.security.link import Link
 
 TIMEOUT_S = 30.0
 #: A transaction that its process did not end is ended by the coordinator after this time, or by
@@ -45,8 +47,8 @@ class Sender:
         self._letters_topic = letters_topic
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
-                "transactional.id": f"{pipeline}.redrive.{topic}",
+                **Link(bootstrap).settings(),
+                "transactional.id": transaction_of_redrive(pipeline, topic),
                 "transaction.timeout.ms": TRANSACTION_MS,
                 "compression.type": "lz4",
                 "message.max.bytes": MAX_MESSAGE_BYTES,

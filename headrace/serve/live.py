@@ -6,6 +6,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from headrace.errors import Transient
+from headrace.security.address import clickhouse_options
 
 _REVENUE = """
 SELECT formatDateTime(minute, '%H:%i', 'UTC') AS at, sum(orders), toFloat64(sum(revenue))
@@ -17,7 +18,7 @@ class LiveReader:
     """Answers from the aggregating views only."""
 
     def __init__(self, url: str, database: str) -> None:
-        self._client = clickhouse_connect.get_client(dsn=url, database=database)
+        self._client = clickhouse_connect.get_client(**clickhouse_options(url), database=database)
 
     def revenue(self, minutes: int = 6) -> list[tuple[str, int, float]]:
         """Orders and revenue of the newest minutes that have any, all currencies together."""

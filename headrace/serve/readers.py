@@ -11,6 +11,7 @@ import redis
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from headrace.errors import Transient
+from headrace.security.address import clickhouse_options
 from headrace.topology.model import Keyspace
 
 BATCH = 2_000
@@ -21,7 +22,9 @@ class ClickHouseReader:
 
     def __init__(self, url: str, database: str) -> None:
         try:
-            self._client = clickhouse_connect.get_client(dsn=url, database=database)
+            self._client = clickhouse_connect.get_client(
+                **clickhouse_options(url), database=database
+            )
         except ClickHouseError as error:
             raise Transient(f"clickhouse: {error}") from error
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from headrace.endpoints import Endpoints, from_environment, load, state_dir
 from headrace.errors import Terminal
+from headrace.security.secret import redacted
 from headrace.stack import state
 from headrace.stack.clickhouse import ClickHouse
 from headrace.stack.kafka import Kafka
@@ -138,7 +139,9 @@ def status(root: Path | None = None) -> list[ServiceStatus]:
     for service in SERVICES:
         if service.name in given:
             found.append(
-                ServiceStatus(service.name, given[service.name], None, True, "by environment", "")
+                ServiceStatus(
+                    service.name, redacted(given[service.name]), None, True, "by environment", ""
+                )
             )
             continue
         entry = entries.get(service.name)

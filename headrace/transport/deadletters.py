@@ -15,6 +15,8 @@ from headrace.clock import Clock
 from headrace.errors import Terminal, Transient
 from headrace.frame import Bad
 from headrace.schema import framing
+from headrace.security.kafka import from_environment
+from headrace.transport.credentials import for_aiokafka
 
 MAX_REQUEST_BYTES = 64 << 20
 #: Characters of a reason: an exception's text may hold a whole value.
@@ -73,6 +75,7 @@ class DeadLetterProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._bootstrap,
+                **for_aiokafka(from_environment()),
                 enable_idempotence=True,
                 compression_type="lz4",
                 max_request_size=MAX_REQUEST_BYTES,

@@ -8,6 +8,7 @@ from headrace.block import TopicPartition
 from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError
 from headrace.lag import Lag, LagReader
+from headrace.security import grants
 from headrace.topology.model import Topology
 from loadgen.verify import ledger as ledgers
 from loadgen.verify.compare import Difference, Section, compare
@@ -46,6 +47,7 @@ def verify(
     """
     if ledger is None and not recount_log:
         raise ConfigError("nothing to compare with: name a --ledger, or let the log be recounted")
+    grants.check(endpoints.kafka, grants.reader(topology))
     in_sinks, misplaced = held(endpoints, topology)
     sections = [_placement(misplaced, examples)]
     notes: dict[str, int] = {}

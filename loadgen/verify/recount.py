@@ -17,6 +17,8 @@ from confluent_kafka import TopicPartition as KafkaTP
 from headrace.block import TopicPartition
 from headrace.errors import Transient
 from headrace.lag import Lag
+from headrace.security import grants
+from headrace.security.link import Link
 from headrace.topology.model import Topology
 from loadgen.verify.events import Decoder, Undecodable
 from loadgen.verify.truth import Truth
@@ -33,8 +35,8 @@ def read_log(bootstrap: str, spans: Sequence[tuple[TopicPartition, int, int]]) -
     """All committed records of ``[begin, end)`` of some partitions, in order by partition."""
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
-            "group.id": "headrace-recount",  # never joined: partitions are assigned by hand
+            **Link(bootstrap).settings(),
+            "group.id": grants.RECOUNT_GROUP,  # never joined: partitions are assigned by hand
             "enable.auto.commit": False,
             "log_level": 3,  # errors only: the rest is raised, or retried
             "enable.partition.eof": True,

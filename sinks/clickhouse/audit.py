@@ -11,6 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from headrace.audit.entry import Entry
 from headrace.audit.table import Row
+from headrace.security.address import clickhouse_options
 from headrace.topology.model import AUDIT_TABLE, Topology
 from sinks.clickhouse.ddl import Column, create_table
 from sinks.clickhouse.errors import classify
@@ -45,7 +46,7 @@ class AuditTable:
         self._config = topology.clickhouse
         self._name = f"{topology.clickhouse.database}.`{AUDIT_TABLE}`"
         try:
-            self._client: Any = clickhouse_connect.get_client(dsn=url)
+            self._client: Any = clickhouse_connect.get_client(**clickhouse_options(url))
         except ClickHouseError as error:
             raise classify(error, "clickhouse: connect") from error
 

@@ -11,6 +11,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from headrace.private.erasure import Found
+from headrace.security.address import clickhouse_options
 from headrace.topology.model import Topology
 from sinks.clickhouse import erased
 from sinks.clickhouse.errors import FAILURES, classify
@@ -52,7 +53,9 @@ class ClickHouseEraser:
         }
         try:
             self._client: Any = clickhouse_connect.get_client(
-                dsn=url, send_receive_timeout=PATIENCE_S, autogenerate_session_id=False
+                **clickhouse_options(url),
+                send_receive_timeout=PATIENCE_S,
+                autogenerate_session_id=False,
             )
         except ClickHouseError as error:
             raise classify(error, "clickhouse: connect") from error

@@ -12,6 +12,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from headrace.errors import ConfigError
+from headrace.security.address import clickhouse_options
 from headrace.topology.model import Topology
 from sinks.clickhouse.ddl import Column, Window, define_added, statements
 from sinks.clickhouse.errors import classify
@@ -33,7 +34,7 @@ class Migration:
         self._database = topology.clickhouse.database
         self._statements = statements(topology, root)
         try:
-            self._client: Any = clickhouse_connect.get_client(dsn=url)
+            self._client: Any = clickhouse_connect.get_client(**clickhouse_options(url))
         except ClickHouseError as error:
             raise classify(error, "clickhouse: connect") from error
 

@@ -12,6 +12,7 @@ import polars as pl
 from headrace.block import TopicPartition
 from headrace.errors import HeadraceError, Terminal
 from headrace.frame import OFFSET
+from headrace.security.address import clickhouse_options
 from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
@@ -37,7 +38,7 @@ class Connection:
         async with self._connecting:  # the first blocks come at the same time
             if self._client is None:
                 self._client = await clickhouse_connect.get_async_client(
-                    dsn=self._url,
+                    **clickhouse_options(self._url),
                     connect_timeout=CONNECT_TIMEOUT_S,
                     send_receive_timeout=ANSWER_TIMEOUT_S,
                     query_retries=0,

@@ -6,8 +6,11 @@ import re
 
 from redis.exceptions import (
     AskError,
+    AuthenticationError,
+    AuthorizationError,
     ClusterDownError,
     ConnectionError,
+    NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -68,6 +71,10 @@ REFUSED = {
 def classify(error: RedisError | RedisClusterException, what: str) -> HeadraceError:
     """Turn a redis-py error into one with a policy."""
     text = str(error)
+    if isinstance(error, (AuthenticationError, AuthorizationError)):
+        return Terminal(f"{what}: Redis refused the user or password of HEADRACE_REDIS: {text}")
+    if isinstance(error, NoPermissionError):
+        return Terminal(f"{what}: the user's ACL lacks this (docs/security.md lists it): {text}")
     if isinstance(error, PASSING_TYPES):
         return Transient(f"{what}: {type(error).__name__}: {text}")
     word = _word(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Coroutine
@@ -20,7 +21,8 @@ class Proxy:
     Its setters may be called from any thread, and hold for present and coming connections.
     """
 
-    def __init__(self, target: tuple[str, int]) -> None:
+    def __init__(self, target: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
+        """With ``tls`` it ends TLS, and passes on what was inside."""
         self.target = target
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._latency_s = 0.0
@@ -32,7 +34,9 @@ class Proxy:
         self._open.set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
-        self._server: asyncio.Server = self._call(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self._server: asyncio.Server = self._call(
+            asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
+        )
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def reset(self) -> None:

@@ -20,6 +20,7 @@ from headrace.endpoints import Endpoints
 from headrace.errors import Behind, HeadraceError
 from headrace.frame import Frame
 from headrace.lag import Lag, LagReader
+from headrace.security.link import Link
 from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import Rows, Writes
@@ -147,7 +148,7 @@ class Pipeline:
         self.decode_ids = decode
         self.sink = Remembering()
         self.others: list[Remembering] = []
-        admin = AdminClient({"bootstrap.servers": kafka})
+        admin = AdminClient(Link(kafka).settings())
         for name in (self.topic, f"{self.topic}.dlq"):
             created = admin.create_topics(
                 [NewTopic(name, partitions, 1, config=dict(topic_config or {}))]
@@ -157,7 +158,7 @@ class Pipeline:
 
     def produce(self, *values: bytes | None, partition: int = 0) -> None:
         """Send values and wait for the broker."""
-        producer = Producer({"bootstrap.servers": self.kafka, "enable.idempotence": True})
+        producer = Producer({**Link(self.kafka).settings(), "enable.idempotence": True})
         for value in values:
             producer.produce(self.topic, value, partition=partition)
         assert producer.flush(30) == 0

@@ -34,12 +34,12 @@ REPLICATOR = "replicator"
 T = TypeVar("T")
 
 
-def until(what: str, ask: Callable[[], T]) -> T:
+def until(what: str, ask: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
     """Ask until the answer is true, and return it; who can't answer yet is asked again.
 
-    Raises AssertionError, with the last answer or error, after 15 s.
+    Raises AssertionError, with the last answer or error, after ``patience_s``.
     """
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while True:
         try:
             answer = ask()
@@ -48,7 +48,7 @@ def until(what: str, ask: Callable[[], T]) -> T:
             seen = repr(answer)
         except redis.RedisError as error:
             seen = repr(error)
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_S} s, last: {seen}"
+        assert time.monotonic() < deadline, f"{what}: not within {patience_s} s, last: {seen}"
         time.sleep(0.01)
 
 

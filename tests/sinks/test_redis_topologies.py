@@ -22,6 +22,7 @@ from sinks.redis.errors import classify
 from sinks.redis.keys import Keys
 from sinks.redis.pack import chunks
 from sinks.redis.writer import PIPELINE, RedisSink
+from tests.security.acl import redis_rules
 from tests.sinks.place import TOPIC, counts, declare, span
 from tests.sinks.redis_servers import PATIENCE_S, Cluster, Server, Watched, living, until
 from tests.stack.nobody import nobody_listens
@@ -123,6 +124,21 @@ async def test_partitions_are_on_all_masters_and_repeated_blocks_change_nothing(
     assert len({owner.port for owner in owners.values()}) >= 3
     for number, owner in owners.items():
         assert held(owner, topology, number) == once(span(0, 19))
+
+
+async def test_a_user_with_the_documented_acl_is_enough(cluster: Cluster, topology: Topology):
+    rule = f"{redis_rules()['worker']} +cluster|slots +command".replace(
+        "hr:", f"{topology.redis.prefix}:"
+    )
+    for node in cluster.nodes:
+        node.call("ACL", "SETUSER", "worker", "on", ">p@ss", *rule.split())
+    url = cluster.url.replace("://", "://worker:p%40ss@")
+    async with started(topology, url) as sink:
+        for number in PARTITIONS:
+            block = span(0, 9, number)
+            assert await sink.apply(block, marked(block)) == block.last
+        marks = await sink.watermarks([tp(number) for number in PARTITIONS])
+    assert set(marks.values()) == {Mark(9)}
 
 
 async def test_watermarks_of_partitions_on_all_masters_in_one_call(
