@@ -147,9 +147,7 @@ def check(bootstrap: str, needed: Iterable[Grant]) -> None:
     link = Link(bootstrap)
     if link.security.protocol == "plaintext":
         return
-    needed = [
-        grant for grant in needed if grant.operation != CREATE and grant.resource != TRANSACTION
-    ]
+    needed = [g for g in needed if g.operation != CREATE and g.resource != TRANSACTION]
     admin = AdminClient({**link.settings(), "log_level": 0})
     link.metadata(admin, TIMEOUT_S)
     held = _held(admin, needed)

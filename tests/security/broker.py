@@ -138,7 +138,7 @@ class SecuredKafka:
 
 def _binding(principal: str, grant: Grant) -> AclBinding:
     return AclBinding(
-        ResourceType[grant.resource.upper()],
+        ResourceType[grant.resource.upper().replace("-", "_")],
         grant.name,
         ResourcePatternType.LITERAL,
         principal,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from headrace.block import Block
+from headrace.clock import SystemClock
 from headrace.errors import ConfigError
 from headrace.frame import Bad
 from headrace.preflight import check_topics
@@ -69,7 +70,7 @@ async def test_a_worker_consumes_commits_and_sets_letters_aside(log_in, secured,
     async with pipeline.running():
         await pipeline.drained()
     assert pipeline.sink.offsets() == list(range(100))
-    letters = DeadLetterProducer(bootstrap, ".dlq")
+    letters = DeadLetterProducer(bootstrap, ".dlq", SystemClock())
     one = np.array([7], np.int64)
     try:
         await letters.send(

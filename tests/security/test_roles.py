@@ -98,6 +98,16 @@ def test_the_pipeline_works_with_these_acls_and_only_these(secured, project, rol
     assert len(log.read_text()) > 1000  # debug: the clients' own loggers, too
 
 
+def test_dead_letters_are_sent_back_with_the_acls_of_that_role(secured, project, role):
+    redrive = role("redrive")
+    groups = json.loads(redrive("dlq", "list", "shop.orders", "--json"))
+    letters = sum(group["count"] for group in groups)
+    assert letters > 0
+    summary = json.loads(redrive("dlq", "redrive", "shop.orders", "--all", "--json"))
+    assert summary["sent"] == letters
+    assert "dlq.redrive" in redrive("audit", "list")
+
+
 def test_other_roles_are_told_what_they_lack(secured, project, role):
     """Each role with a command of another's, after everything exists."""
     lag, reader, producer = role("lag"), role("reader"), role("producer")
