@@ -28,7 +28,7 @@ from headrace.block import Block
 from headrace.cli.apply import apply_all
 from headrace.endpoints import Endpoints
 from headrace.schema import Codec, Registry
-from headrace.schema.lock import register
+from headrace.schema.register import register
 from headrace.workers import Workers
 
 JOB = task("minutes")

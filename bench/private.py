@@ -26,7 +26,7 @@ from headrace.endpoints import Endpoints
 from headrace.private.master import make_key_file
 from headrace.private.opening import key_ring
 from headrace.private.ring import KeyRing
-from headrace.schema.lock import register
+from headrace.schema.register import register
 from headrace.topology.model import Topology
 from sinks.factory import make_erasers, make_key_store
 

@@ -11,6 +11,7 @@ import orjson
 
 from headrace import topology
 from headrace.client import send
+from headrace.private.ring import KeyRing
 from tests.strategies import event
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ class Full:
     def __init__(self, _: object) -> None:
         self._polled = 0
 
-    def list_topics(self, timeout: float) -> Any:
+    def list_topics(self, topic: str | None, timeout: float) -> Any:
         return SimpleNamespace(topics={"shop.orders": None})
 
     def produce(
@@ -42,9 +43,13 @@ class Full:
         return 0
 
 
+def _no_ring() -> KeyRing:
+    raise AssertionError("the shop's orders have no private fields")
+
+
 def test_a_full_queue_is_waited_for(monkeypatch):
     monkeypatch.setattr(send, "Producer", Full)
-    producer = send.EventProducer(ROOT, topology.load(ROOT), "shop.orders", "nowhere")
+    producer = send.EventProducer(ROOT, topology.load(ROOT), "shop.orders", "nowhere", _no_ring)
     told: list[tuple[int, str]] = []
     outcome = producer.send([orjson.dumps(event("shop.orders"))], lambda *wrong: told.append(wrong))
     assert (outcome.sent, outcome.failed, told) == (1, 0, [])

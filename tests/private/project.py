@@ -11,7 +11,7 @@ import polars as pl
 import yaml
 
 from headrace.frame import Frame
-from headrace.schema.lock import register
+from headrace.schema.register import register
 from headrace.writes import Kind, RedisOps, Rows, Writes
 
 TOPIC = "shop.customers"
