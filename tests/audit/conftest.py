@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from headrace import topology
+from headrace.schema.register import register
 from headrace.topology.model import Topology
 from tests.sinks.place import SCHEMA
 
@@ -18,6 +19,7 @@ def declare(root: Path, partitions: int = 1) -> Topology:
     """Write a project; the same name again when the folder has one."""
     (root / "schemas").mkdir(exist_ok=True)
     (root / "schemas/event.avsc").write_text(json.dumps(SCHEMA))
+    register(root / "schemas")
     file = root / topology.FILE
     name = yaml.safe_load(file.read_text())["name"] if file.exists() else f"a{uuid.uuid4().hex[:8]}"
     topic = f"{name}.events"
