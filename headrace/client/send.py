@@ -121,7 +121,7 @@ class EventProducer:
             if self._protector is not None:
                 record = self._protector.protect(record, keys)
             value = value_of(self._encoder, record)
-        except (NotAnEvent, Forgotten) as error:
+        except (NotAnEvent, EncodeError, Forgotten) as error:
             wrong(number, str(error))
             return
 
