@@ -91,7 +91,7 @@ def measure(
     for turn in range(repeat):
         for player, program in players if turn % 2 == 0 else reversed(players):
             filled = topics.get(task, events(player))
-            result = _one(player.name, program, topics.bootstrap, task, filled, timeout)
+            result = one(player.name, program, topics.bootstrap, task, filled, timeout)
             runs[player.name].append(result)
             per_cpu = result["events"] / result["cpu_seconds"]
             console.print(f"  {task.name}, {player.name}: {per_cpu:,.0f} events per CPU-second")
@@ -107,9 +107,10 @@ def _program(player: Contestant, console: Console) -> list[str] | None:
         return None
 
 
-def _one(
+def one(
     name: str, program: list[str], bootstrap: str, task: Task, filled: Filled, timeout: float
 ) -> Run:
+    """One run of a contestant's program; raises RuntimeError when its answer is wrong."""
     command = [*program, task.job, bootstrap, filled.topic.name, str(filled.events)]
     result = result_of(name, command, timeout)
     right, answer = filled.truth.answer(task.job), result.pop("answer")

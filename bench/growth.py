@@ -21,9 +21,11 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench import compare
 from bench.compare import Topics, spread, task
 from bench.cost import variant
-from bench.process import contestant, result_of
+from bench.field import HEADRACE
+from bench.process import contestant
 from headrace.block import Block
 from headrace.cli.apply import apply_all
 from headrace.endpoints import Endpoints
@@ -38,6 +40,7 @@ FIELDS = (10, 25, 50, 100, 200)
 #: A field of each type in turn: what events are made of.
 TYPES: tuple[Any, ...] = ("long", "string", "double", ["null", "string"], "boolean")
 ROWS = 20_000
+TIMEOUT_S = 900.0
 IDLE_WARM_S = 10.0
 IDLE_S = 60.0
 FRAMING = b"\x00\x00\x00\x00\x01"
@@ -63,10 +66,8 @@ def _alternating(
     for turn in range(repeat):
         for case in cases if turn % 2 == 0 else cases[::-1]:
             filled = topics.get(JOB, case[1], case[0])
-            program = contestant("headrace_blocks", JOB.job, topics.bootstrap, filled.topic.name)
-            found = result_of("Headrace", [*program, str(filled.events)])
-            if found.pop("answer") != filled.truth.answer(JOB.job):
-                raise RuntimeError(f"wrong answer over {filled.topic.name}")
+            program = contestant("headrace_blocks")
+            found = compare.one(HEADRACE, program, topics.bootstrap, JOB, filled, TIMEOUT_S)
             runs[case].append(found)
             per_cpu = found["events"] / found["cpu_seconds"]
             console.print(f"  {case[1]:,} in {case[0]}: {per_cpu:,.0f} events per CPU-second")

@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition as KafkaTP
 from headrace.audit.chain import Record
 from headrace.audit.entry import Entry, NotAnEntry, decode
 from headrace.errors import Transient
+from headrace.security import grants
 from headrace.security.link import Link
 
 TIMEOUT_S = 15.0
@@ -30,7 +31,7 @@ class Reader:
         self._consumer = Consumer(
             {
                 **Link(bootstrap).settings(),
-                "group.id": "headrace-audit",  # never joined: the partition is assigned by hand
+                "group.id": grants.AUDIT_GROUP,  # never joined: the partition is assigned by hand
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",

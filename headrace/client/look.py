@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from confluent_kafka import Consumer, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaTP
 
-from headrace.block import Block
+from headrace.client.blocks import block_of
 from headrace.errors import ConfigError, Transient
 from headrace.private.fields import PrivateFields
 from headrace.private.protect import Protector
@@ -41,11 +40,7 @@ class Tap:
         bootstrap: str,
         ring: KeyRing | None = None,
     ) -> None:
-        declared = topology.topics.get(topic)
-        if declared is None:
-            raise ConfigError(
-                f"topic {topic!r} is not in topology.yaml; there are: {', '.join(topology.topics)}"
-            )
+        declared = topology.declared(topic)
         registry = registry_of(root, topology)
         self._topic = topic
         self._codec = Codec(registry, declared.schema_)
@@ -56,7 +51,7 @@ class Tap:
         self._consumer = Consumer(
             {
                 **self._link.settings(),
-                "group.id": "headrace-tap",  # never joined: partitions are assigned by hand
+                "group.id": grants.TAP_GROUP,  # never joined: partitions are assigned by hand
                 "enable.auto.commit": False,
                 "log_level": 3,  # errors only: the rest is raised, or retried
                 "isolation.level": "read_committed",
@@ -105,17 +100,7 @@ class Tap:
                 yield from self._decode(number, batch)
 
     def _decode(self, partition: int, messages: list[Message]) -> Iterator[dict[str, Any]]:
-        offsets = np.array([m.offset() for m in messages], np.int64)
-        block = Block(
-            self._topic,
-            partition,
-            int(offsets[0]),
-            int(offsets[-1]),
-            [m.value() for m in messages],
-            offsets,
-            np.array([m.timestamp()[1] for m in messages], np.int64),
-            [m.key() for m in messages],
-        )
+        block = block_of(messages)
         frame = self._codec.decode(block)
         rows = [self._encoder.to_json(row) for row in frame.df.to_dicts()]
         if self._protector is not None:
@@ -123,8 +108,8 @@ class Tap:
         else:
             rows = [self._private.hide(row) for row in rows]
         decoded = dict(zip(frame.df["_offset"].to_list(), rows, strict=True))
-        bad = {int(offsets[b.index]): f"{b.step}: {b.reason}" for b in frame.bad}
-        for i, offset in enumerate(offsets.tolist()):
+        bad = {int(block.offsets[b.index]): f"{b.step}: {b.reason}" for b in frame.bad}
+        for i, offset in enumerate(block.offsets.tolist()):
             place = {
                 "_partition": partition,
                 "_offset": offset,

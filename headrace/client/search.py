@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaTP
 
-from headrace.block import Block
+from headrace.client.blocks import block_of
 from headrace.errors import Transient
 from headrace.frame import Frame
 from headrace.private.erasure import Found
@@ -19,6 +18,7 @@ from headrace.private.protect import UNREADABLE, Protector
 from headrace.private.ring import KeyRing
 from headrace.schema import Codec, Encoder
 from headrace.schemas import registry_of
+from headrace.security import grants
 from headrace.security.link import Link
 from headrace.topology.model import Topology
 
@@ -64,7 +64,7 @@ class LogSearch:
         consumer = Consumer(
             {
                 **Link(self._bootstrap).settings(),
-                "group.id": "headrace-search",  # never joined: partitions are assigned by hand
+                "group.id": grants.SEARCH_GROUP,  # never joined: partitions are assigned by hand
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "log_level": 3,  # errors only: the rest is raised, or retried
@@ -94,18 +94,4 @@ class LogSearch:
                 else:
                     raise KafkaException(error)
             if messages:
-                yield codec.decode(_block(messages))
-
-
-def _block(messages: list[Message]) -> Block:
-    offsets = np.array([m.offset() for m in messages], np.int64)
-    return Block(
-        messages[0].topic(),
-        messages[0].partition(),
-        int(offsets[0]),
-        int(offsets[-1]),
-        [m.value() for m in messages],
-        offsets,
-        np.array([m.timestamp()[1] for m in messages], np.int64),
-        [m.key() for m in messages],
-    )
+                yield codec.decode(block_of(messages))

@@ -50,11 +50,7 @@ class EventProducer:
         bootstrap: str,
         ring: Callable[[], KeyRing],
     ) -> None:
-        declared = topology.topics.get(topic)
-        if declared is None:
-            raise ConfigError(
-                f"topic {topic!r} is not in topology.yaml; there are: {', '.join(topology.topics)}"
-            )
+        declared = topology.declared(topic)
         self._topic = topic
         self._key = declared.key
         self._encoder = Encoder(registry_of(root, topology), declared.schema_)

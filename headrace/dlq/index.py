@@ -53,9 +53,8 @@ class Index:
 def topic_of_letters(topology: Topology, topic: str) -> str:
     """The dead-letter topic of a declared topic; raise ConfigError if it is not declared."""
     suffix = topology.dead_letters.suffix
-    if topic not in topology.topics:
-        meant = topic.removesuffix(suffix)
-        known = ", ".join(topology.topics)
-        hint = f"did you mean {meant!r}?" if meant in topology.topics else f"there are: {known}"
-        raise ConfigError(f"topic {topic!r} is not in topology.yaml; {hint}")
+    meant = topic.removesuffix(suffix)
+    if topic not in topology.topics and meant in topology.topics:
+        raise ConfigError(f"topic {topic!r} is not in topology.yaml; did you mean {meant!r}?")
+    topology.declared(topic)
     return topic + suffix

@@ -11,6 +11,7 @@ from confluent_kafka import TopicPartition as KafkaTP
 
 from headrace.dlq.place import Place
 from headrace.errors import ConfigError, HeadraceError, Transient
+from headrace.security import grants
 from headrace.security.link import Link
 
 BATCH = 1_000
@@ -28,7 +29,7 @@ class DeadLetterLog:
         self._consumer = Consumer(
             {
                 **link.settings(),
-                "group.id": "headrace-dlq",  # never joined: partitions are assigned by hand
+                "group.id": grants.LETTERS_GROUP,  # never joined: partitions are assigned by hand
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "log_level": 3,  # errors only: the rest is raised, or retried

@@ -12,7 +12,7 @@ from headrace.schema import Registry
 from headrace.schema.registry import AvroSchema
 from headrace.schema.types import Union
 from headrace.topology.model import Topology
-from headrace.topology.privacy import ENCRYPTED, PII
+from headrace.topology.privacy import ENCRYPTED, PII, is_private
 
 HIDDEN: Final = "<private>"
 
@@ -40,13 +40,15 @@ class PrivateFields:
         """Those that ``schema`` marks. The topology must have passed its checks."""
         fields = []
         for field in schema.type.fields:
-            how = field.props.get(PII, False)
-            if how is False:
+            if not is_private(field.props):
                 continue
             kind = field.type.values[0] if isinstance(field.type, Union) else field.type
             fields.append(
                 PrivateField(
-                    field.name, how is ENCRYPTED, kind.kind == "bytes", context(topic, field.name)
+                    field.name,
+                    field.props[PII] is ENCRYPTED,
+                    kind.kind == "bytes",
+                    context(topic, field.name),
                 )
             )
         return cls(topic, topology.topics[topic].person, tuple(fields))

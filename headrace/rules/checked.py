@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from headrace.block import Block
 from headrace.errors import ConfigError, Terminal
 from headrace.frame import MARKS, OFFSET, Bad, Decode, Frame
 from headrace.rules.compiled import Compiled, compile_rule
 from headrace.rules.rule import Rule
 from headrace.rules.wrong import Wrong
 from headrace.schema import AvroSchema, Codec, Registry
-from headrace.schema.framing import HEADER_BYTES
+from headrace.schema.framing import schema_id
+from headrace.topology.privacy import is_private
 
 STEP = "rule"
 #: Characters of a value that a reason shows.
@@ -56,7 +56,7 @@ def compiled(schema: AvroSchema, rules: Mapping[str, Rule]) -> list[Compiled]:
 def _with(codec: Codec, rules: Sequence[Compiled]) -> Decode:
     if not rules:
         return codec.decode
-    private = {column.name for column in codec.schema if column.props.get("pii")}
+    private = {column.name for column in codec.schema if is_private(column.props)}
     checked = Rules(rules, private)
     return lambda block: checked.apply(codec.decode(block))
 
@@ -119,7 +119,7 @@ class Rules:
             for row in np.flatnonzero(verdicts[one.name].to_numpy()).tolist():
                 reasons[row].append(self._reason(one, rows, row))
         return [
-            Bad(at, STEP, "; ".join(texts), _schema_id(frame.block, at))
+            Bad(at, STEP, "; ".join(texts), schema_id(frame.block.values[at]))
             for at, texts in zip(index.tolist(), reasons, strict=True)
         ]
 
@@ -159,9 +159,3 @@ def _found(name: str, fails: pl.Expr, df: pl.DataFrame) -> pl.Series:
             return pl.Series(name, [True] * df.height, dtype=pl.Boolean)
     half = df.height // 2
     return pl.concat([_found(name, fails, df[:half]), _found(name, fails, df[half:])])
-
-
-def _schema_id(block: Block, index: int) -> int:
-    value = block.values[index]
-    assert value is not None  # it was decoded
-    return int.from_bytes(value[1:HEADER_BYTES], "big")

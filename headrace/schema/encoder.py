@@ -35,7 +35,7 @@ from headrace.schema.types import (
 )
 from headrace.schema.values import STRING, TIME_NS, from_default, is_decimal
 from headrace.schema.writing import write
-from headrace.topology.privacy import PII
+from headrace.topology.privacy import is_private
 
 _SHOWN: Final = 80  # characters of a wrong value in an error
 
@@ -131,7 +131,7 @@ def _item(field: Field, value: Any, path: str) -> Any:
     try:
         return _physical(field.type, value, path)
     except EncodeError:
-        if field.props.get(PII, False) is False:
+        if not is_private(field.props):
             raise
         # A private value is not quoted, and neither is what it contains.
         raise EncodeError(

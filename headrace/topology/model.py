@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
@@ -191,6 +192,15 @@ class Topology(Model):
     def audit_topic(self) -> str:
         """The topic that administrative acts are recorded in."""
         return f"{self.name}.audit"
+
+    def declared(self, topic: str) -> Topic:
+        """A topic by its name; raise ConfigError that names those there are."""
+        found = self.topics.get(topic)
+        if found is None:
+            raise ConfigError(
+                f"topic {topic!r} is not in topology.yaml; there are: {', '.join(self.topics)}"
+            )
+        return found
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""

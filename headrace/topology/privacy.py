@@ -14,6 +14,11 @@ ENCRYPTED, PSEUDONYM = True, "pseudonym"
 _TYPES = ("string", "bytes")
 
 
+def is_private(attributes: Mapping[str, Any]) -> bool:
+    """Whether a schema's field with these attributes is private, in one way or the other."""
+    return attributes.get(PII, False) is not False
+
+
 def check(topology: Topology, tree: Tree, schemas: Mapping[str, Mapping[str, Any]]) -> None:
     """Note every problem on the tree; ``schemas`` are those that could be parsed, by name."""
     for name, topic in topology.topics.items():
@@ -31,7 +36,7 @@ def _topic(topology: Topology, tree: Tree, name: str, schema: Mapping[str, Any])
             at, topic.schema_, f"field {nested!r} is within another field and has {PII!r}",
             "only fields of the record itself can be private: move it there",
         )  # fmt: skip
-    marked = {f["name"]: f for f in schema["fields"] if f.get(PII, False) is not False}
+    marked = {f["name"]: f for f in schema["fields"] if is_private(f)}
     for field in marked.values():
         _field(tree, at, topic.schema_, field)
     plain = {f["name"] for f in schema["fields"] if f["type"] == "string"}

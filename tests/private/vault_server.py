@@ -18,6 +18,8 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from tests.json_answer import answer
+
 TOKEN = "hvs.test"
 
 
@@ -57,22 +59,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.requests.append((self.path, body))
         act = self.server.paths.get(self.path)
         if self.server.sealed:
-            return self._answer(503, {"errors": ["Vault is sealed"]})
+            return answer(self, 503, {"errors": ["Vault is sealed"]})
         if self.headers["X-Vault-Token"] != TOKEN or act is None:
-            return self._answer(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]})
+            return answer(self, 403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]})
         results = [self.server.one(act, item) for item in body["batch_input"]]
         failed = any("error" in result for result in results)
-        return self._answer(400 if failed else 200, {"data": {"batch_results": results}})
+        return answer(self, 400 if failed else 200, {"data": {"batch_results": results}})
 
     do_PUT = do_POST  # noqa: N815 - the name that the base class calls
-
-    def _answer(self, status: int, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

@@ -7,11 +7,12 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.json_answer import answer
 
 ISSUER, AUDIENCE, KEY_ID = "test", "kafka", "one"
 
@@ -28,24 +29,16 @@ class TokenServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._answer(200, {"keys": [outer._public()]})
+                answer(self, 200, {"keys": [outer._public()]})
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 client = outer._client(self.headers.get("Authorization", ""), parse_qs(body))
                 if client is None:
-                    self._answer(401, {"error": "invalid_client"})
+                    answer(self, 401, {"error": "invalid_client"})
                 else:
                     token = outer._token(client)
-                    self._answer(200, {"access_token": token, "expires_in": outer._life_s})
-
-            def _answer(self, status: int, body: dict[str, Any]) -> None:
-                data = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
+                    answer(self, 200, {"access_token": token, "expires_in": outer._life_s})
 
             def log_message(self, *_: object) -> None:
                 pass

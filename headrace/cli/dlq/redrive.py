@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -53,13 +54,13 @@ def redrive(
     choice = Choice(group, reason, origins, all)
     mend = _fix(root, declared, topic, fix, script)
     where = endpoints.load(root)
-    if dry_run:
+    asked = _asked(group, reason, origin, all, fix, script)
+    recording: AbstractContextManager[dict[str, str]] = (
+        nullcontext({}) if dry_run else audited(declared, where, Act.DLQ_REDRIVE, topic, asked)
+    )
+    with recording as told:
         outcome = redriving.redrive(where.kafka, declared, topic, choice, mend, dry_run)
-    else:
-        asked = _asked(group, reason, origin, all, fix, script)
-        with audited(declared, where, Act.DLQ_REDRIVE, topic, asked) as told:
-            outcome = redriving.redrive(where.kafka, declared, topic, choice, mend, dry_run)
-            told["sent"], told["failed"] = str(outcome.sent), str(len(outcome.failed))
+        told["sent"], told["failed"] = str(outcome.sent), str(len(outcome.failed))
     if json:
         typer.echo(orjson.dumps(_summary(outcome)).decode())
     else:
