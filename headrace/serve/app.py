@@ -1,4 +1,4 @@
-"""The serving process's app: one router a subject, composed here."""
+"""The serving process's app: one subpackage a subject, composed here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from fastapi import FastAPI
 
 import headrace
 from headrace import topology
-from headrace.serve import registry
+from headrace.serve import problems, registry
+from headrace.serve.context import Context
 
 
 def create(root: Path, allow_register: bool = False) -> FastAPI:
@@ -16,7 +17,9 @@ def create(root: Path, allow_register: bool = False) -> FastAPI:
 
     Raises ConfigError when the topology is wrong or the schemas are not as locked.
     """
-    declared = topology.load(root)
-    app = FastAPI(title=f"Headrace: {declared.name}", version=headrace.__version__)
-    registry.include(app, registry.Catalog(root, declared), allow_register)
+    context = Context(root, topology.load(root))
+    name = context.topology.name
+    app = FastAPI(title=f"Headrace: {name}", version=headrace.__version__)
+    problems.install(app)
+    registry.include(app, registry.Catalog(root, context.topology), allow_register)
     return app

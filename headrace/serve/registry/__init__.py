@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from headrace.serve.registry import compatibility, schemas, settings, subjects, wire
+from headrace.serve.registry import compatibility, schemas, settings, subjects
 from headrace.serve.registry.catalog import Catalog
 
 __all__ = ["Catalog", "include"]
 
 
 def include(app: FastAPI, catalog: Catalog, allow_register: bool) -> None:
-    """Add the API's routes and its form of errors to an app."""
-    wire.install(app)
+    """Add the API's routes, whose errors have a form of their own, to an app."""
     for router in (
         subjects.router(catalog, allow_register),
         schemas.router(catalog),

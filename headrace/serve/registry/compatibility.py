@@ -10,16 +10,12 @@ from fastapi import APIRouter
 from headrace.schema import AvroSchema
 from headrace.schema.compatibility import faults
 from headrace.serve.registry.catalog import Catalog
-from headrace.serve.registry.wire import Json, Submitted
+from headrace.serve.registry.wire import Submitted, registry_router
 
 
 def router(catalog: Catalog) -> APIRouter:
     """The routes over a catalog."""
-    routes = APIRouter(
-        prefix="/compatibility/subjects/{subject}/versions",
-        tags=["compatibility"],
-        default_response_class=Json,
-    )
+    routes = registry_router("compatibility", "/compatibility/subjects/{subject}/versions")
 
     def verdict(
         subject: str, submitted: Submitted, older: Sequence[AvroSchema], verbose: bool

@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import APIRouter
 
 from headrace.serve.registry.catalog import Catalog
-from headrace.serve.registry.wire import AVRO, Json, described
+from headrace.serve.registry.wire import AVRO, described, registry_router
 
 
 def router(catalog: Catalog) -> APIRouter:
     """The routes over a catalog."""
-    routes = APIRouter(prefix="/schemas", tags=["schemas"], default_response_class=Json)
+    routes = registry_router("schemas", "/schemas")
 
     @routes.get("")
     def everything(

@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import APIRouter
 
 from headrace.serve.registry.catalog import Catalog
-from headrace.serve.registry.wire import Json, RegistryError
+from headrace.serve.registry.wire import RegistryError, registry_router
 
 
 def router(catalog: Catalog, allow_register: bool) -> APIRouter:
     """The routes over a catalog."""
-    routes = APIRouter(tags=["settings"], default_response_class=Json)
+    routes = registry_router("settings")
     mode = {"mode": "READWRITE" if allow_register else "READONLY"}
 
     @routes.get("/")

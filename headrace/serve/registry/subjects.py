@@ -9,18 +9,18 @@ from fastapi import APIRouter
 from headrace.schema.compatibility import Incompatible
 from headrace.serve.registry.catalog import Catalog
 from headrace.serve.registry.wire import (
-    Json,
     RegistryError,
     Submitted,
     described,
     no_schema,
     read_only,
+    registry_router,
 )
 
 
 def router(catalog: Catalog, allow_register: bool) -> APIRouter:
     """The routes over a catalog."""
-    routes = APIRouter(tags=["subjects"], default_response_class=Json)
+    routes = registry_router("subjects")
 
     @routes.get("/subjects")
     def subjects(subjectPrefix: str = "") -> list[str]:  # noqa: N803 - the API's name

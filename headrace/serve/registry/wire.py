@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -82,28 +84,36 @@ def described(subject: str, schema: AvroSchema) -> dict[str, Any]:
     }
 
 
-def install(app: FastAPI) -> None:
-    """Give every error of the app Confluent's form: ``error_code`` and ``message``."""
+class RegistryRoute(APIRoute):
+    """A route whose errors have Confluent's form: ``error_code`` and ``message``."""
 
-    def answer(status: int, code: int, message: str) -> Json:
-        return Json({"error_code": code, "message": message}, status)
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
 
-    @app.exception_handler(RegistryError)
-    def on_registry_error(_: Request, error: RegistryError) -> Json:
-        return answer(error.status, error.code, str(error))
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RegistryError as error:
+                return _error(error.status, error.code, str(error))
+            except HTTPException as error:
+                status = error.status_code
+                return _error(status, status, f"HTTP {status}: {error.detail}")
+            except RequestValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(str(part) for part in first["loc"])
+                return _error(422, 422, f"{where}: {first['msg']}")
+            except ConfigError as error:
+                return _error(500, 50001, f"Error in the backend data store: {error}")
 
-    @app.exception_handler(HTTPException)
-    def on_http_error(_: Request, error: HTTPException) -> Json:
-        return answer(
-            error.status_code, error.status_code, f"HTTP {error.status_code}: {error.detail}"
-        )
+        return answer
 
-    @app.exception_handler(RequestValidationError)
-    def on_bad_request(_: Request, error: RequestValidationError) -> Json:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return answer(422, 422, f"{where}: {first['msg']}")
 
-    @app.exception_handler(ConfigError)
-    def on_broken_store(_: Request, error: ConfigError) -> Json:
-        return answer(500, 50001, f"Error in the backend data store: {error}")
+def registry_router(tag: str, prefix: str = "") -> APIRouter:
+    """An empty router of the API."""
+    return APIRouter(
+        prefix=prefix, tags=[tag], default_response_class=Json, route_class=RegistryRoute
+    )
+
+
+def _error(status: int, code: int, message: str) -> Json:
+    return Json({"error_code": code, "message": message}, status)
