@@ -136,8 +136,6 @@ def test_requests_flags_and_the_funnel():
     minute, hour = T // 60_000 * 60_000, T // 3_600_000 * 3_600_000
     (row,) = rows(truth, "view.requests_by_minute")
     assert row == (minute, "t", "/r", 2, 1, 1, 10.0, 10.0, 10.0)
-        (minute, "t", "/r", 2, 1, 1, 10.0, 10.0, 10.0)
-    ]
     assert rows(truth, "view.exposures_by_hour") == [(hour, "f", "on", 1, 1)]
     assert rows(truth, "view.funnel_by_hour") == [
         (hour, "apac", "order_placed", 1, 1),
