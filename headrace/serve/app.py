@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 import headrace
 from headrace import topology
-from headrace.serve import problems, reading, registry
+from headrace.serve import exposition, health, pipeline, problems, reading, registry
 from headrace.serve.context import Context
 
 
@@ -24,4 +24,7 @@ def create(root: Path, allow_register: bool = False) -> FastAPI:
     schemas = registry.Catalog(root, context.topology)
     registry.include(app, schemas, allow_register)
     reading.include(app, context, schemas)
+    watch = pipeline.include(app, context)
+    health.include(app, watch)
+    exposition.include(app, watch)
     return app
