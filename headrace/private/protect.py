@@ -24,6 +24,8 @@ class Protector:
     def __init__(self, fields: PrivateFields, ring: KeyRing) -> None:
         self._fields = fields
         self._ring = ring
+        #: Persons whose values ``reveal`` has decrypted.
+        self.opened: set[str] = set()
 
     def keys(self, records: Sequence[Mapping[str, Any]]) -> Keys:
         """The keys that these records need, by person; made where missing, all at once."""
@@ -91,6 +93,7 @@ class Protector:
                 except Unreadable:
                     clear[field.name] = UNREADABLE
                 else:
+                    self.opened.add(who)
                     clear[field.name] = text.bytes_text(raw) if field.binary else raw.decode()
             revealed.append(clear)
         return revealed
