@@ -13,8 +13,8 @@ from confluent_kafka import KafkaException, Message, Producer
 from headrace.client.lines import at_hand
 from headrace.errors import ConfigError, HeadraceError, Transient
 from headrace.private.fields import PrivateFields
-from headrace.private.protect import Keys, Protector
-from headrace.private.ring import Forgotten, KeyRing
+from headrace.private.protect import Forgotten, Protector
+from headrace.private.ring import KeyRing
 from headrace.schema import EncodeError, Encoder
 from headrace.schemas import registry_of
 from headrace.security import grants
@@ -88,12 +88,8 @@ class EventProducer:
 
         passed = 0
         for batch in at_hand(lines):
-            records = [_read(line) for line in batch]
-            keys: Keys = {}
-            if self._protector is not None:
-                keys = self._protector.keys([r for r in records if isinstance(r, dict)])
-            for number, record in enumerate(records, passed + 1):
-                self._one(number, record, keys, outcome, wrong)
+            for number, record in enumerate(self._read(batch), passed + 1):
+                self._one(number, record, outcome, wrong)
                 while len(self._producer) > IN_FLIGHT:
                     self._producer.poll(0.1)
             passed += len(batch)
@@ -101,21 +97,27 @@ class EventProducer:
             raise Transient(f"the broker did not acknowledge everything within {FLUSH_S:.0f} s")
         return outcome
 
+    def _read(self, lines: Iterable[bytes]) -> list[dict[str, Any] | HeadraceError | None]:
+        """The lines' events, private fields encrypted, or what is wrong; None for empty lines."""
+        records = [_read(line) for line in lines]
+        if self._protector is None:
+            return records
+        found = [record for record in records if isinstance(record, dict)]
+        protected = iter(self._protector.protect_all(found))
+        return [next(protected) if isinstance(record, dict) else record for record in records]
+
     def _one(
         self,
         number: int,
-        record: dict[str, Any] | NotAnEvent | None,
-        keys: Keys,
+        record: dict[str, Any] | HeadraceError | None,
         outcome: Outcome,
         wrong: Callable[[int, str], None],
     ) -> None:
         if record is None:
             return
         try:
-            if isinstance(record, NotAnEvent):
+            if isinstance(record, HeadraceError):
                 raise record
-            if self._protector is not None:
-                record = self._protector.protect(record, keys)
             value = value_of(self._encoder, record)
         except (NotAnEvent, EncodeError, Forgotten) as error:
             wrong(number, str(error))
@@ -174,7 +176,7 @@ def value_of(encoder: Encoder, event: dict[str, Any]) -> bytes:
         raise NotAnEvent("not an event: nested too deeply") from None
 
 
-def _read(line: bytes) -> dict[str, Any] | NotAnEvent | None:
+def _read(line: bytes) -> dict[str, Any] | HeadraceError | None:
     """A line's event, or what is wrong with it; None for an empty line."""
     if not line.strip():
         return None
