@@ -28,6 +28,7 @@ COMMANDS = {
     "run": "Run workers",
     "load": "Generate events and write the ledger of what was sent",
     "serve": "Serve the schemas to Confluent's registry clients",
+    "token": "Make a token for `headrace serve`, for development",
     "produce": "Send NDJSON from a file or stdin to a topic",
     "tap": "Show a topic's events as they come, decoded",
     "audit": "Show, check and anchor the record of administrative acts",

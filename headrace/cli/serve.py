@@ -25,7 +25,7 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
 ) -> None:
     """Serve the schemas over Confluent's Schema Registry API, until Ctrl-C or SIGTERM."""
-    app = create(Path.cwd(), allow_register)
+    app = create(Path.cwd(), allow_register, host)
     listening = _listen(host, port)
     # uvicorn stops in order on these, and then raises them again for whoever had them before.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -58,6 +58,11 @@ class Tap:
             }
         )
 
+    @property
+    def opened(self) -> frozenset[str]:
+        """Persons whose private values were decrypted so far."""
+        return frozenset() if self._protector is None else frozenset(self._protector.opened)
+
     def start(self, last: int | None, partition: int | None) -> None:
         """Begin at the end, or ``last`` records before it in each partition (0: the beginning)."""
         needed = [

@@ -84,6 +84,17 @@ def reader(topology: Topology) -> Iterator[Grant]:
         yield Grant(READ, TOPIC, topic)
 
 
+def reveal(topology: Topology) -> Iterator[Grant]:
+    """A reader who may use ``tap --reveal``, which is recorded."""
+    yield from reader(topology)
+    yield from _recording(topology)
+
+
+def serve(topology: Topology) -> Iterator[Grant]:
+    """``headrace serve``: records whom it refused."""
+    yield from _recording(topology)
+
+
 def redrive(topology: Topology) -> Iterator[Grant]:
     """``headrace dlq``, all of it."""
     yield Grant(DESCRIBE, GROUP, LETTERS_GROUP)
@@ -126,6 +137,8 @@ ROLES: dict[str, Callable[[Topology], Iterator[Grant]]] = {
     "apply": apply,
     "lag": lag,
     "reader": reader,
+    "reveal": reveal,
+    "serve": serve,
     "redrive": redrive,
     "forget": forget,
 }
