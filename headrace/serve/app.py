@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 import headrace
 from headrace import topology
-from headrace.serve import pipeline, problems, registry
+from headrace.serve import page, pipeline, problems, registry
 from headrace.serve.context import Context
 
 
@@ -22,5 +22,6 @@ def create(root: Path, allow_register: bool = False) -> FastAPI:
     app = FastAPI(title=f"Headrace: {name}", version=headrace.__version__)
     problems.install(app)
     pipeline.include(app, context)
+    page.include(app, context.topology)
     registry.include(app, registry.Catalog(root, context.topology), allow_register)
     return app

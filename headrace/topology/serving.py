@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from headrace.topology.base import KeyspaceName, Model, Name
+from headrace.topology.panels import Panel
 
 
 class ReadModel(Model):
@@ -18,7 +19,8 @@ class ReadModel(Model):
 
 
 class Serve(Model):
-    """Views by name, and the features of a person."""
+    """Views by name, the features of a person, and the panels of the live page in their order."""
 
     views: dict[Name, ReadModel] = Field(default_factory=dict)
     features: ReadModel | None = None
+    panels: dict[Name, Panel] = Field(default_factory=dict)

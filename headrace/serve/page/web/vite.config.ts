@@ -2,11 +2,10 @@ import { defineConfig } from "vite";
 
 /** Built files go where the package ships them; their names carry a hash of their content. */
 export default defineConfig({
-  base: "/page/",
+  base: "/",
   build: {
     outDir: "../static",
     emptyOutDir: true,
-    assetsDir: ".",
     target: "es2024",
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,

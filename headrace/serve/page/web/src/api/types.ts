@@ -84,6 +84,7 @@ export interface SinkState {
   readonly freshness_ms: { readonly [quantile: string]: number | null };
   readonly seconds_per_s: number;
   readonly retries: number;
+  readonly rows_per_s: number | null;
 }
 
 export interface HealthProblem {
@@ -110,6 +111,7 @@ export interface Pipeline {
     readonly reason: string;
     readonly count: number;
   }[];
+  readonly dead_letter_ratio: number;
   readonly rules: readonly {
     readonly topic: string;
     readonly rule: string;
@@ -129,6 +131,23 @@ export interface Trace {
   readonly keys: readonly { readonly key: string; readonly keyspace: string }[];
   readonly times: readonly { readonly step: string; readonly at: number | string }[];
   readonly sample: unknown;
+}
+
+/** What the topology declares of one thing. */
+export interface Declared {
+  readonly name: string;
+  readonly doc?: string;
+  readonly owner?: string;
+  readonly schema?: { readonly subject: string; readonly version: number };
+}
+
+export interface Catalog {
+  readonly topics: readonly Declared[];
+  readonly agents: readonly Declared[];
+  readonly tables: readonly Declared[];
+  readonly views: readonly Declared[];
+  readonly keyspaces: readonly Declared[];
+  readonly lineage: readonly (readonly [from: string, to: string])[];
 }
 
 /** A panel as `serve: panels:` declares it (docs/page.md). */
