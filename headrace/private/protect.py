@@ -99,7 +99,9 @@ class Protector:
         name = self._fields.person
         person = record.get(name) if name else None
         if not isinstance(person, str) or not person:
-            raise EncodeError(f"{name}: missing, expected the person whose private data this is")
+            raise EncodeError(
+                str(name), "missing, expected the person whose private data this is", name
+            )
         return person
 
 
