@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +10,8 @@ import orjson
 
 from headrace.errors import HeadraceError
 from headrace.private.fields import PrivateFields
-from headrace.private.protect import Keys, Protector
-from headrace.private.ring import Forgotten, KeyRing
+from headrace.private.protect import Forgotten, Protector
+from headrace.private.ring import KeyRing
 from headrace.schema import EncodeError, Encoder
 from headrace.schemas import registry_of
 from headrace.topology.model import Topology
@@ -58,32 +58,27 @@ class Events:
         self._person = fields.person or ""
         self._protector = Protector(fields, ring()) if fields.fields else None
 
-    def ready(self, events: Sequence[Event | NotAnEvent]) -> Iterable[Ready | NotAnEvent]:
+    def ready(self, events: Sequence[Event | NotAnEvent]) -> list[Ready | NotAnEvent]:
         """What each becomes, in order; what is wrong already stays that.
 
-        The keys of all persons among them are read at once, when the first is asked for. Raises
-        Transient when the key ring can't be reached.
+        Raises Transient when the key ring can't be reached.
         """
-        keys: Keys = {}
-        if self._protector is not None:
-            keys = self._protector.keys([e for e in events if isinstance(e, dict)])
-        for event in events:
-            try:
-                yield event if isinstance(event, NotAnEvent) else self._one(event, keys)
-            except NotAnEvent as error:
-                yield error
+        given = [event for event in events if isinstance(event, dict)]
+        protected = iter(given if self._protector is None else self._protector.protect_all(given))
+        return [
+            self._one(next(protected)) if isinstance(event, dict) else event for event in events
+        ]
 
-    def _one(self, event: Event, keys: Keys) -> Ready:
-        record: Mapping[str, Any] = event
-        if self._protector is not None:
-            try:
-                record = self._protector.protect(event, keys)
-            except EncodeError as error:
-                raise _not_an_event(error) from None
-            except Forgotten as error:
-                raise NotAnEvent(str(error), self._person) from None
-        value = value_of(self._encoder, record)
-        return Ready(str(record[self._key]).encode(), value)
+    def _one(self, event: Event | EncodeError | Forgotten) -> Ready | NotAnEvent:
+        if isinstance(event, EncodeError):
+            return _not_an_event(event)
+        if isinstance(event, Forgotten):
+            return NotAnEvent(str(event), self._person)
+        try:
+            value = value_of(self._encoder, event)
+        except NotAnEvent as error:
+            return error
+        return Ready(str(event[self._key]).encode(), value)
 
 
 def event_of(line: bytes) -> Event:
