@@ -54,7 +54,8 @@ class Events:
         declared = topology.declared(topic)
         self._key = declared.key
         self._encoder = Encoder(registry_of(root, topology), declared.schema_)
-        fields = PrivateFields.of(topology, topic, self._encoder.schema)
+        self.schema = self._encoder.schema
+        fields = PrivateFields.of(topology, topic, self.schema)
         self._person = fields.person or ""
         self._protector = Protector(fields, ring()) if fields.fields else None
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import FastAPI
 
 import headrace
 from headrace import topology
-from headrace.serve import problems, registry
+from headrace.endpoints import Endpoints
+from headrace.private.ring import KeyStore
+from headrace.serve import intake, problems, registry
 from headrace.serve.context import Context
+from headrace.topology.model import Topology
 
 
-def create(root: Path, allow_register: bool = False) -> FastAPI:
+def create(
+    root: Path,
+    allow_register: bool = False,
+    key_store: Callable[[Topology, Endpoints], KeyStore] | None = None,
+) -> FastAPI:
     """The app of a project folder; ``allow_register`` lets clients add schema versions.
 
+    ``key_store`` makes the store of the key ring, which intake encrypts private fields with.
     Raises ConfigError when the topology is wrong or the schemas are not as locked.
     """
-    context = Context(root, topology.load(root))
+    context = Context(root, topology.load(root), key_store)
     name = context.topology.name
     app = FastAPI(title=f"Headrace: {name}", version=headrace.__version__)
     problems.install(app)
     registry.include(app, registry.Catalog(root, context.topology), allow_register)
+    intake.include(app, context)
     return app

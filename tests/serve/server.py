@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
 SHARED = "  platform.flags.eu: {schema: flags, key: user_id}\n"
 
 
@@ -30,7 +29,7 @@ def served(root: Path, *options: str) -> Iterator[str]:
     """The address of a server, which must stop in order."""
     process = subprocess.Popen(
         [sys.executable, "-m", "headrace.cli.main", "serve", "--port", "0", *options],
-        cwd=root, env=ENV, stdout=subprocess.PIPE, text=True,
+        cwd=root, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     try:

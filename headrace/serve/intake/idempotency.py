@@ -100,7 +100,8 @@ class Answers:
 
 
 def _answered(held: bytes | None, digest: bytes) -> Answer:
-    if held is None or held[:_DIGEST] == digest and held[_DIGEST : _DIGEST + 3] == _IN_PROGRESS:
+    # None: it has just ended without an answer.
+    if held is None or held == digest + _IN_PROGRESS:
         raise Problem(
             409,
             "in-progress",

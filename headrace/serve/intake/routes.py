@@ -8,18 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response, Security
 
 from headrace.block import Header
-from headrace.client.events import object_of
 from headrace.serve.auth import Caller, calling
+from headrace.serve.context import Context
 from headrace.serve.intake import body as bodies
 from headrace.serve.intake import idempotency
-from headrace.serve.intake.body import Form, Reading
-from headrace.serve.intake.idempotency import Answers
-from headrace.serve.intake.mapping import Mapping
+from headrace.serve.intake.body import Form
 from headrace.serve.intake.report import Answer, Report
 from headrace.serve.intake.room import Room
 from headrace.serve.intake.service import Intake
 from headrace.serve.problems import Problem
-from headrace.topology.model import Topology
+from headrace.topology.intake import Intake as Declared
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _EXAMPLE = {"type": "object", "description": "An event as the topic's schema has it."}
@@ -27,7 +25,9 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            Form.JSON.value: {"schema": {"oneOf": [_EXAMPLE, {"type": "array", "items": _EXAMPLE}]}},
+            Form.JSON.value: {
+                "schema": {"oneOf": [_EXAMPLE, {"type": "array", "items": _EXAMPLE}]}
+            },
             Form.NDJSON.value: {"schema": {"type": "string"}},
         },
     }
@@ -54,13 +54,14 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 Writer = Annotated[Caller, Security(calling, scopes=["events:write"])]
 
 
-def router(
-    topology: Topology, intake: Intake, answers: Answers, mappings: dict[str, Mapping]
-) -> APIRouter:
-    """Routes for events of the topology's topics, and for what its mappings take."""
-    routes, room = APIRouter(prefix="/v1", tags=["intake"]), Room()
+def router(context: Context) -> APIRouter:
+    """Routes for events of the topology's topics, and for what it declares under ``intake``."""
+    routes = APIRouter(prefix="/v1", tags=["intake"])
+    topology, intake, room = context.topology, Intake(context), Room()
 
-    async def take(request: Request, caller: Caller, topic: str, reading: Reading) -> Answer:
+    async def take(
+        request: Request, caller: Caller, topic: str, declared: Declared | None = None
+    ) -> Answer:
         _for_all_tenants(caller)
         form = bodies.form_of(request)
         given = request.headers.get(idempotency.HEADER)
@@ -69,11 +70,11 @@ def router(
             hold.add(records=1)
             body = await bodies.read(request, hold)
             if key is None:
-                return await intake.take(topic, body, form, reading, _headers(request), hold)
-            async with answers.once(caller.subject, request.url.path, key, body) as once:
+                return await intake.take(topic, body, form, _headers(request), hold, declared)
+            async with intake.answers.once(caller.subject, request.url.path, key, body) as once:
                 if once.answer is not None:
                     return once.answer
-                made = await intake.take(topic, body, form, reading, _headers(request), hold)
+                made = await intake.take(topic, body, form, _headers(request), hold, declared)
                 once.keep(made)
                 return made
 
@@ -83,7 +84,7 @@ def router(
         if topic not in topology.topics:
             known = ", ".join(topology.topics)
             raise Problem(404, "unknown-topic", f"no topic {topic!r}; there are: {known}")
-        return _response(await take(request, caller, topic, object_of))
+        return _response(await take(request, caller, topic))
 
     @routes.post("/intake/{name}", responses=_ANSWERS, openapi_extra=_BODY)
     async def post_mapped(name: str, request: Request, caller: Writer) -> Response:
@@ -92,11 +93,11 @@ def router(
         Such a program repeats what is answered with an error: one that is wrong is answered with
         207, so that it is not sent for ever.
         """
-        mapping = mappings.get(name)
-        if mapping is None:
-            known = ", ".join(mappings) or "none"
+        declared = topology.intake.get(name)
+        if declared is None:
+            known = ", ".join(topology.intake) or "none"
             raise Problem(404, "unknown-intake", f"no intake {name!r}; there are: {known}")
-        made = await take(request, caller, mapping.topic, mapping.event)
+        made = await take(request, caller, declared.topic, declared)
         return _response(Answer(207, made.body) if made.status == 422 else made)
 
     return routes
