@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from headrace.client.events import Event, NotAnEvent
 from headrace.serve.intake.room import Hold
@@ -50,7 +51,10 @@ def form_of(request: Request) -> Form:
 
 
 async def read(request: Request, hold: Hold) -> bytes:
-    """The whole body. Raises Problem 413 past MAX_BYTES, 408 after PATIENCE_S, 429 without room."""
+    """The whole body.
+
+    Raises Problem 413 past MAX_BYTES, 408 after PATIENCE_S, 400 when it is cut, 429 without room.
+    """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > MAX_BYTES:
         raise _too_large()
@@ -62,6 +66,8 @@ async def read(request: Request, hold: Hold) -> bytes:
                     raise _too_large()
                 hold.add(nbytes=len(chunk))
                 chunks += chunk
+    except ClientDisconnect:
+        raise Problem(400, "incomplete-body", "the body ended before its end") from None
     except TimeoutError:
         detail = f"the body did not arrive within {PATIENCE_S:.0f} s"
         raise Problem(408, "request-timeout", detail) from None

@@ -62,7 +62,6 @@ def router(context: Context) -> APIRouter:
     async def take(
         request: Request, caller: Caller, topic: str, declared: Declared | None = None
     ) -> Answer:
-        _for_all_tenants(caller)
         form = bodies.form_of(request)
         given = request.headers.get(idempotency.HEADER)
         key = None if given is None else idempotency.key_of(given)
@@ -105,16 +104,6 @@ def router(context: Context) -> APIRouter:
 
 def _response(made: Answer) -> Response:
     return Response(made.body, made.status, media_type="application/json")
-
-
-def _for_all_tenants(caller: Caller) -> None:
-    if caller.tenant is not None:
-        raise Problem(
-            403,
-            "tenant",
-            "a caller of one tenant may not write events: which tenant an event is of is not "
-            "checked",
-        )
 
 
 def _headers(request: Request) -> list[Header]:
