@@ -12,6 +12,7 @@ import uvicorn
 
 from headrace.errors import ConfigError
 from headrace.serve.app import create
+from sinks.factory import make_key_store
 
 STOP_TIMEOUT_S = 5
 
@@ -25,7 +26,7 @@ def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
 ) -> None:
     """Serve the schemas over Confluent's Schema Registry API, until Ctrl-C or SIGTERM."""
-    app = create(Path.cwd(), allow_register, host)
+    app = create(Path.cwd(), allow_register, host, make_key_store)
     listening = _listen(host, port)
     # uvicorn stops in order on these, and then raises them again for whoever had them before.
     for number in (signal.SIGINT, signal.SIGTERM):

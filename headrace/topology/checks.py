@@ -11,7 +11,7 @@ import avro.errors
 import avro.schema
 
 from headrace.schema_files import FOLDER, latest, names
-from headrace.topology import panels, privacy, questions, rules
+from headrace.topology import intake, panels, privacy, questions, rules
 from headrace.topology.model import AUDIT_TABLE, Topic, Topology
 from headrace.topology.tree import Tree
 
@@ -37,6 +37,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _partitions(topology, tree)
     _audit(topology, tree)
     privacy.check(topology, tree, schemas)
+    intake.check(topology, tree, schemas)
 
 
 def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
 from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
+from headrace.topology.intake import Intake
 from headrace.topology.metrics import Cohorts, Funnel, Metric
 from headrace.topology.serving import Serve
 
@@ -202,6 +203,7 @@ class Topology(Model):
     funnels: dict[Name, Funnel] = Field(default_factory=dict)
     cohorts: dict[Name, Cohorts] = Field(default_factory=dict)
     serve: Serve = Serve()
+    intake: dict[Name, Intake] = Field(default_factory=dict)
 
     @property
     def audit_topic(self) -> str:
