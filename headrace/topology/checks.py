@@ -11,7 +11,7 @@ import avro.errors
 import avro.schema
 
 from headrace.schema_files import FOLDER, latest, names
-from headrace.topology import privacy, rules
+from headrace.topology import level_checks, privacy, rules
 from headrace.topology.model import AUDIT_TABLE, Topic, Topology
 from headrace.topology.tree import Tree
 
@@ -35,6 +35,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _partitions(topology, tree)
     _audit(topology, tree)
     privacy.check(topology, tree, schemas)
+    level_checks.run(topology, tree)
 
 
 def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
+from headrace.topology.levels import ServiceLevels
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]+$", max_length=249)]
@@ -187,6 +188,7 @@ class Topology(Model):
     agents: Annotated[dict[Name, Agent], Field(min_length=1)]
     clickhouse: ClickHouse
     redis: Redis = Redis()
+    service_levels: ServiceLevels | None = None
 
     @property
     def audit_topic(self) -> str:
