@@ -17,7 +17,7 @@ def burning(objective: Objective) -> Iterator[Alert]:
 
 def _alert(objective: Objective, window: Window) -> Alert:
     level, selector = objective.level, objective.selector
-    rate = window.threshold(level)
+    rate = window.threshold(level.window_days)
     limit = f"{rate:g} * {objective.budget:g}"
     of = (
         f"{{{{ $labels.{objective.by} }}}}" if objective.by else " ".join(objective.labels.values())
@@ -31,7 +31,7 @@ def _alert(objective: Objective, window: Window) -> Alert:
             f"and avg_over_time({ERRORS}{selector}[{window.long}]) * {window.hours * 3600}"
             f" >= {level.min_errors}"
         ),
-        severity=window.severity_of(level),
+        severity="ticket" if level.severity == "ticket" else window.severity,
         owner=objective.owner,
         summary=f"{subject}: burn rate of the error budget above {rate:g}",
         description=(

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headrace.monitoring.objectives import LAG_SECONDS, Objective, objectives
-from headrace.monitoring.panels import Panel, Query, dashboard
+from headrace.monitoring.panels import Panel, Query, dashboard, grafana_unit
 from headrace.monitoring.recording import BUDGET, LEFT, RATIO
 from headrace.topology.levels import ServiceLevels
 from headrace.topology.model import Topology
 
 API = ("api_availability", "api_latency")
 #: The labels that tell objectives apart, for legends.
-WHICH = "{{slo}} {{sink}}{{topic}}{{metric}}"
+WHICH = "{{slo}} {{sink}}{{topic}}{{metrics}}"
 
 
 def dashboards(topology: Topology, levels: ServiceLevels) -> dict[str, str]:
     """Each dashboard's text by its file's name."""
     name = topology.name
-    declared = list(objectives(topology))
+    declared = list(objectives(topology, levels))
     api = [objective for objective in declared if objective.slo in API]
-    rest = [objective for objective in declared if objective.slo not in API]
+    business = [objective for objective in declared if objective.slo == "metric_freshness"]
+    rest = [objective for objective in declared if objective not in (*api, *business)]
     return {
         "pipeline": dashboard(
             f"{name}-pipeline", f"{name}: pipeline",
@@ -28,6 +29,10 @@ def dashboards(topology: Topology, levels: ServiceLevels) -> dict[str, str]:
         ),
         "serving": dashboard(
             f"{name}-serving", f"{name}: read API", [*_levels(api), *_serving(levels)], (name,)
+        ),
+        "business": dashboard(
+            f"{name}-business", f"{name}: business metrics",
+            [*_levels(business), *_business(topology)], (name,),
         ),
     }  # fmt: skip
 
@@ -51,7 +56,7 @@ def _levels(declared: list[Objective]) -> Iterator[Panel]:
             f"How many times too fast the budget is spent, over {length}. Over 30 days 1 lasts"
             f" exactly; {limit:g} alerts.",
             "none",
-            [Query(f"{RATIO}:{length}{matcher} / on (slo, sink, metric) group_left ()"
+            [Query(f"{RATIO}:{length}{matcher} / on (slo, sink, metrics) group_left ()"
                    f" {BUDGET}{matcher}", WHICH)],
             limit=limit,
         )  # fmt: skip
@@ -123,6 +128,16 @@ def _serving(levels: ServiceLevels) -> Iterator[Panel]:
     yield Panel("Latency by route", "What 95 % of the requests do not exceed.", "s",
                 [Query("histogram_quantile(0.95, sum by (le, route)"
                        f" (rate({seconds}[5m])))", "{{route}}")])  # fmt: skip
+
+
+def _business(topology: Topology) -> Iterator[Panel]:
+    for name, metric in topology.metrics.items():
+        yield Panel(
+            name,
+            metric.doc,
+            grafana_unit(metric.unit),
+            [Query(f'headrace_business_value{{metric="{name}"}}', name)],
+        )
 
 
 def _rate(counter: str, *by: str) -> Query:

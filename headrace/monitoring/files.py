@@ -18,24 +18,19 @@ EXAMPLE = GENERATED + " An example: addresses and receivers are yours to set."
 
 def alerts(topology: Topology, levels: ServiceLevels) -> list[Alert]:
     """Every alert, those of the objectives first."""
-    burns = [alert for objective in objectives(topology) for alert in burning(objective)]
+    burns = [alert for objective in objectives(topology, levels) for alert in burning(objective)]
     return [*burns, *symptoms(topology, levels)]
 
 
 def files(topology: Topology, levels: ServiceLevels) -> dict[str, str]:
     """What ``headrace generate`` writes: the same bytes for the same topology."""
-    declared = list(objectives(topology))
+    declared = list(objectives(topology, levels))
     told = alerts(topology, levels)
-    groups = {
-        "headrace-rates": list(recording.rates(declared)),
-        "headrace-ratios": list(recording.ratios()),
-        "headrace-budgets": list(recording.budgets(declared)),
-    }
     records = [
-        # A month's sums: often enough for a dashboard.
-        {"name": name, **({"interval": "5m"} if "budgets" in name else {}), "rules": rules}
-        for name, rules in groups.items()
-        if rules
+        # The rules of a group are evaluated one after the other: ratios see the newest rates.
+        {"name": "headrace-levels", "rules": [*recording.rates(declared), *recording.ratios()]},
+        # Sums of a month: often enough for a dashboard.
+        {"name": "headrace-budgets", "interval": "5m", "rules": [*recording.budgets(declared)]},
     ]
     rules = [alert.rule(levels.runbooks) for alert in told]
     owners = [alert.owner for alert in told]

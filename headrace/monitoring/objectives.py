@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from headrace.topology import metrics as promises
 from headrace.topology.levels import Level, ServiceLevels, Within
 from headrace.topology.model import Topology
 
@@ -12,9 +14,16 @@ from headrace.topology.model import Topology
 STREAMS = 'route!~".*/stream"'
 
 
+class Rates(NamedTuple):
+    """Expressions of the rates over 5 minutes of all events, and of the wrong ones."""
+
+    events: str
+    errors: str
+
+
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A service level, and the expressions of the rates over 5 minutes that it is judged by.
+    """A service level, and the rates that it is judged by.
 
     ``slo`` and ``labels`` tell its series from other objectives'. With ``by`` the expressions give
     a series for each value of that label, and the level holds for each alone.
@@ -24,8 +33,7 @@ class Objective:
     alert: str
     level: Level
     owner: str
-    events: str
-    errors: str
+    rates: Rates
     #: What is wrong with them, for people: goes on from "5% of …".
     wrong: str
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -43,11 +51,13 @@ class Objective:
         return "{" + ", ".join(f'{name}="{value}"' for name, value in pairs.items()) + "}"
 
 
-def objectives(topology: Topology) -> Iterator[Objective]:
-    """Those of ``service_levels``, in the order in which ``ServiceLevels`` declares them."""
-    levels = topology.service_levels
-    if levels is None:
-        return
+def objectives(topology: Topology, levels: ServiceLevels) -> Iterator[Objective]:
+    """Those of ``service_levels``, in its model's order, then those of ``metrics``."""
+    yield from _declared(levels)
+    yield from _of_metrics(topology, levels)
+
+
+def _declared(levels: ServiceLevels) -> Iterator[Objective]:
     for sink, within in levels.freshness.items():
         yield Objective(
             slo="freshness",
@@ -59,7 +69,7 @@ def objectives(topology: Topology) -> Iterator[Objective]:
                 f"the records became visible in {sink} later than {within.seconds:g} s after they"
                 " were produced"
             ),
-            **_late("headrace_freshness_seconds", f'sink="{sink}"', within),
+            rates=_late("headrace_freshness_seconds", f'sink="{sink}"', within),
         )
     if levels.delivery is not None:
         yield _delivery(levels, levels.delivery)
@@ -72,10 +82,10 @@ def objectives(topology: Topology) -> Iterator[Objective]:
             alert="HeadraceApiAvailabilityBudgetBurn",
             level=level,
             owner=level.owner or levels.owner,
-            events="sum(rate(headrace_http_requests_total[5m]))",
-            errors=(
-                'sum(rate(headrace_http_requests_total{status=~"5.."}[5m]))'
-                " or 0 * sum(rate(headrace_http_requests_total[5m]))"
+            rates=Rates(
+                events="sum(rate(headrace_http_requests_total[5m]))",
+                errors='sum(rate(headrace_http_requests_total{status=~"5.."}[5m]))'
+                " or 0 * sum(rate(headrace_http_requests_total[5m]))",
             ),
             wrong="the requests to the read API failed (status 500 and above)",
         )
@@ -87,7 +97,30 @@ def objectives(topology: Topology) -> Iterator[Objective]:
             level=within,
             owner=within.owner or levels.owner,
             wrong=f"the requests to the read API took longer than {within.seconds:g} s",
-            **_late("headrace_http_request_seconds", STREAMS, within),
+            rates=_late("headrace_http_request_seconds", STREAMS, within),
+        )
+
+
+def _of_metrics(topology: Topology, levels: ServiceLevels) -> Iterator[Objective]:
+    """Those of ``metrics``: one for all metrics of an owner that are promised the same.
+
+    A metric is as fresh as ClickHouse, which its view is in.
+    """
+    alike: dict[tuple[str, promises.Objective], list[str]] = {}
+    for name, metric in topology.metrics.items():
+        if metric.objective is not None:
+            key = (metric.owner or levels.owner, metric.objective)
+            alike.setdefault(key, []).append(name)
+    for (owner, promised), names in alike.items():
+        within = Within(target=promised.target, seconds=promised.freshness_s)
+        yield Objective(
+            slo="metric_freshness",
+            alert="HeadraceMetricFreshnessBudgetBurn",
+            level=within,
+            owner=owner,
+            labels={"metrics": ", ".join(names)},
+            wrong=f"the events showed later than {within.seconds:g} s in {', '.join(names)}",
+            rates=_late("headrace_freshness_seconds", 'sink="clickhouse"', within),
         )
 
 
@@ -97,11 +130,11 @@ def bound(seconds: float) -> str:
     return f'le="{text}"' if "." in text else f'le=~"{text}([.]0)?"'
 
 
-def _late(histogram: str, matcher: str, within: Within) -> dict[str, str]:
+def _late(histogram: str, matcher: str, within: Within) -> Rates:
     """The rates of all observations, and of those past the bound."""
     every = f"sum(rate({histogram}_count{{{matcher}}}[5m]))"
     good = f"sum(rate({histogram}_bucket{{{matcher}, {bound(within.seconds)}}}[5m]))"
-    return {"events": every, "errors": f"{every} - {good}"}
+    return Rates(events=every, errors=f"{every} - {good}")
 
 
 def _delivery(levels: ServiceLevels, level: Level) -> Objective:
@@ -116,8 +149,7 @@ def _delivery(levels: ServiceLevels, level: Level) -> Objective:
         alert="HeadraceDeliveryBudgetBurn",
         level=level,
         owner=level.owner or levels.owner,
-        events=both,
-        errors=f"{refused} or 0 * {delivered}",
+        rates=Rates(events=both, errors=f"{refused} or 0 * {delivered}"),
         wrong="the records of {{ $labels.topic }} went to its dead letters",
         by="topic",
     )
@@ -138,8 +170,7 @@ def _lag(levels: ServiceLevels, within: Within) -> Objective:
         level=within,
         owner=within.owner or levels.owner,
         # Not of records but of time: 1 a second.
-        events=f"0 * {BACKLOG} + 1",
-        errors=f"{LAG_SECONDS} > bool {within.seconds:g}",
+        rates=Rates(events=f"0 * {BACKLOG} + 1", errors=f"{LAG_SECONDS} > bool {within.seconds:g}"),
         wrong=(f"the time {{{{ $labels.topic }}}} had a backlog of more than {within.seconds:g} s"),
         by="topic",
     )

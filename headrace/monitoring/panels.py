@@ -15,6 +15,18 @@ SCHEMA_VERSION = 39
 WIDTH, HEIGHT, COLUMNS = 8, 8, 3
 
 
+#: Units of the topology that Grafana has a name for; it shows others behind the number.
+UNITS = {
+    "": "short", "s": "s", "ms": "ms", "us": "µs", "ratio": "percentunit", "bytes": "bytes",
+    "EUR": "currencyEUR", "USD": "currencyUSD", "GBP": "currencyGBP",
+}  # fmt: skip
+
+
+def grafana_unit(unit: str) -> str:
+    """Grafana's id of a unit of the topology."""
+    return UNITS.get(unit, f"suffix: {unit}")
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """An expression and how its series are named, by their labels in double braces."""

@@ -20,8 +20,8 @@ def rates(objectives: Iterable[Objective]) -> Iterator[dict[str, Any]]:
     yield {"record": LAG_SECONDS, "expr": LAG_EXPR}
     for objective in objectives:
         labels = {"slo": objective.slo, **objective.labels}
-        yield {"record": EVENTS, "expr": objective.events, "labels": labels}
-        yield {"record": ERRORS, "expr": objective.errors, "labels": labels}
+        yield {"record": EVENTS, "expr": objective.rates.events, "labels": labels}
+        yield {"record": ERRORS, "expr": objective.rates.errors, "labels": labels}
         budget = f"vector({objective.budget:g})"
         yield {"record": BUDGET, "expr": budget, "labels": labels}
 

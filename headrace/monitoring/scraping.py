@@ -73,7 +73,7 @@ def _inhibitions() -> list[dict[str, Any]]:
         {
             "source_matchers": ['severity="page"'],
             "target_matchers": ['severity="ticket"'],
-            "equal": ["alertname", "slo", "sink", "topic", "metric"],
+            "equal": ["alertname", "slo", "sink", "topic", "metrics"],
         },
         {
             "source_matchers": ['alertname="HeadraceNoWorkers"'],

@@ -9,43 +9,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headrace.topology.levels import Level, Severity
+from headrace.topology.levels import Severity
 
 HOURS_A_DAY = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A pair of windows in hours, and the share of the budget that it alerts on."""
+    """A pair of windows, and the share of the budget that they alert on.
+
+    ``hours`` is the long one's length.
+    """
 
     long: str
     short: str
     hours: int
     budget: float
     severity: Severity
-    urgency: str
 
-    def threshold(self, level: Level) -> float:
-        """The burn rate that spends the share of the budget in the long window."""
-        return round(self.budget * level.window_days * HOURS_A_DAY / self.hours, 4)
-
-    def severity_of(self, level: Level) -> Severity:
-        """A level that pages nobody turns pages into tickets."""
-        return "ticket" if level.severity == "ticket" else self.severity
+    def threshold(self, window_days: int) -> float:
+        """The burn rate that spends the share of the level's budget in the long window."""
+        return round(self.budget * window_days * HOURS_A_DAY / self.hours, 4)
 
 
 #: With window_days 30: burn rates of 14.4, 6, 3 and 1.
 WINDOWS = (
-    Window("1h", "5m", 1, 0.02, "page", "fast"),
-    Window("6h", "30m", 6, 0.05, "page", "high"),
-    Window("1d", "2h", 24, 0.10, "ticket", "raised"),
-    Window("3d", "6h", 72, 0.10, "ticket", "slow"),
+    Window("1h", "5m", 1, 0.02, "page"),
+    Window("6h", "30m", 6, 0.05, "page"),
+    Window("1d", "2h", 24, 0.10, "ticket"),
+    Window("3d", "6h", 72, 0.10, "ticket"),
 )
 
 #: Every length that a burn rate is recorded for, the short ones first.
 LENGTHS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
-def lowest_target(level: Level) -> float:
-    """The target under which the fastest window's threshold could not be passed by all failing."""
-    return 1 - 1 / max(window.threshold(level) for window in WINDOWS)
+def lowest_target(window_days: int) -> float:
+    """The target under which the fastest threshold could not be passed if everything failed."""
+    return 1 - 1 / max(window.threshold(window_days) for window in WINDOWS)

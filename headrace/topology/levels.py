@@ -7,22 +7,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-Owner = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)]
+from headrace.topology.base import Model
+
+#: Owners are names of receivers and labels.
+OWNER = r"^[a-z][a-z0-9_-]*$"
+Owner = Annotated[str, StringConstraints(pattern=OWNER, max_length=64)]
 Sink = Literal["clickhouse", "redis"]
 Severity = Literal["page", "ticket"]
-Target = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class Frozen(BaseModel):
-    """Frozen; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Level(Frozen):
+class Level(Model):
     """A share of good events over a sliding window of ``window_days``; the rest is the budget.
 
     ``owner`` is who is told, by default the owner of all levels. With the severity ``ticket``
@@ -30,7 +27,7 @@ class Level(Frozen):
     little traffic a single one would be a large share.
     """
 
-    target: Target
+    target: Annotated[float, Field(gt=0, lt=1)]
     window_days: Annotated[int, Field(ge=7, le=90)] = 30
     owner: Owner | None = None
     severity: Severity = "page"
@@ -43,7 +40,7 @@ class Within(Level):
     seconds: Seconds
 
 
-class ServiceLevels(Frozen):
+class ServiceLevels(Model):
     """All levels; each that is left out is not watched.
 
     ``runbooks`` is the URL that docs/runbooks is published under.
