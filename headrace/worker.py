@@ -16,22 +16,18 @@ from faust.worker import Worker
 
 from headrace.app import Runtime, create
 from headrace.clock import SystemClock
-from headrace.endpoints import state_dir
+from headrace.endpoints import load
 from headrace.errors import EXIT_AGAIN, HeadraceError, Transient
 from headrace.heap import one_arena
 from headrace.repeats import Repeats
+from headrace.reporter import Reporter
+from sinks.factory import make_telling
 
 NOISY = ("faust", "mode", "aiokafka")
 LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
-SNAPSHOT_EVERY_S = 0.5
 START_PAUSE_S = 1.0
 
 log = logging.getLogger(__name__)
-
-
-def snapshot_dir(root: Path) -> Path:
-    """Where workers leave their numbers: ``<index>.json`` each."""
-    return state_dir(root) / "workers"
 
 
 class HeadraceWorker(Worker):  # type: ignore[misc]
@@ -39,12 +35,6 @@ class HeadraceWorker(Worker):  # type: ignore[misc]
 
     def _setup_logging(self) -> None:
         """Keep the logging that ``main`` configured."""
-
-
-async def _tell(runtime: Runtime, path: Path) -> None:
-    while True:
-        runtime.metrics.write(path)
-        await asyncio.sleep(SNAPSHOT_EVERY_S)
 
 
 def _created(root: Path) -> faust.App:
@@ -65,12 +55,15 @@ def work(root: Path, index: int) -> int:
     """
     app = _created(root)
     runtime: Runtime = app.headrace
-    path = snapshot_dir(root) / f"{index}.json"
+    where = load(root)
+
+    def reporter() -> Reporter:
+        return Reporter(runtime, make_telling(runtime.topology, where), index)
 
     @app.task()  # type: ignore[untyped-decorator]
-    async def tell(_: Any = None) -> None:
+    async def report(_: Any = None) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            await _tell(runtime, path)
+            await reporter().run()
 
     worker = HeadraceWorker(app, quiet=True, loglevel=None, redirect_stdouts=False)
     try:
@@ -79,7 +72,7 @@ def work(root: Path, index: int) -> int:
         code = EXIT_AGAIN if exit_.code else 0
     else:
         code = 0
-    runtime.metrics.write(path)
+    asyncio.run(reporter().last_word())
     if isinstance(runtime.failed, Transient):
         return EXIT_AGAIN  # the start waits for what is away
     return 1 if runtime.failed else code

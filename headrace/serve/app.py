@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 import headrace
 from headrace import topology
-from headrace.serve import problems, registry
+from headrace.serve import pipeline, problems, registry
 from headrace.serve.context import Context
 
 
@@ -21,5 +21,6 @@ def create(root: Path, allow_register: bool = False) -> FastAPI:
     name = context.topology.name
     app = FastAPI(title=f"Headrace: {name}", version=headrace.__version__)
     problems.install(app)
+    pipeline.include(app, context)
     registry.include(app, registry.Catalog(root, context.topology), allow_register)
     return app
