@@ -10,6 +10,7 @@ from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
 from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
 from headrace.topology.intake import Intake
+from headrace.topology.levels import ServiceLevels
 from headrace.topology.metrics import Cohorts, Funnel, Metric
 from headrace.topology.serving import Serve
 
@@ -204,6 +205,7 @@ class Topology(Model):
     cohorts: dict[Name, Cohorts] = Field(default_factory=dict)
     serve: Serve = Serve()
     intake: dict[Name, Intake] = Field(default_factory=dict)
+    service_levels: ServiceLevels | None = None
 
     @property
     def audit_topic(self) -> str:
