@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-TopicName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]+$", max_length=249)]
-KeyspaceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_:]*$", max_length=64)]
-Reference = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-]  # module:function
-
+from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
+from headrace.topology.metrics import Cohorts, Funnel, Metric
+from headrace.topology.serving import Serve
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
 AUDIT_TABLE = "audit"
-
-
-class Model(BaseModel):
-    """Frozen; unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Defaults(Model):
@@ -154,6 +143,20 @@ class ClickHouse(Model):
     views: dict[Name, View] = Field(default_factory=dict)
 
 
+class Ring(Model):
+    """Sums of the last ``slots`` buckets of ``bucket_s``: fields ``<metric>:<grain><slot>``."""
+
+    bucket_s: Annotated[int, Field(ge=1)]
+    slots: Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Decay(Model):
+    """Forward decay: a score counts half as much ``half_life_hours`` later, from ``landmark``."""
+
+    half_life_hours: Annotated[int, Field(ge=1)]
+    landmark: AwareDatetime
+
+
 class Keyspace(Model):
     """A family of Redis keys ``<prefix>:{<partition>}:<keyspace>:<id>``."""
 
@@ -162,6 +165,12 @@ class Keyspace(Model):
     ttl_hours: Annotated[int, Field(ge=1)] | None = None
     #: A field whose values are the ids: ``headrace forget`` deletes those in the person's rows.
     person: Name | None = None
+    #: Windows of the hash's rings by the grain in their fields' names, which readers add up.
+    rings: dict[Annotated[str, StringConstraints(pattern=r"^[a-z]+$")], Ring] = Field(
+        default_factory=dict
+    )
+    #: How the sorted set's scores fade, which readers apply.
+    decay: Decay | None = None
     doc: str = ""
 
 
@@ -187,6 +196,10 @@ class Topology(Model):
     agents: Annotated[dict[Name, Agent], Field(min_length=1)]
     clickhouse: ClickHouse
     redis: Redis = Redis()
+    metrics: dict[Name, Metric] = Field(default_factory=dict)
+    funnels: dict[Name, Funnel] = Field(default_factory=dict)
+    cohorts: dict[Name, Cohorts] = Field(default_factory=dict)
+    serve: Serve = Serve()
 
     @property
     def audit_topic(self) -> str:
