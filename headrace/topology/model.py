@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
+from headrace.topology.anomalies import Anomalies
 from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
 from headrace.topology.metrics import Cohorts, Funnel, Metric
 from headrace.topology.serving import Serve
@@ -200,6 +201,12 @@ class Topology(Model):
     funnels: dict[Name, Funnel] = Field(default_factory=dict)
     cohorts: dict[Name, Cohorts] = Field(default_factory=dict)
     serve: Serve = Serve()
+    anomalies: Anomalies = Anomalies()
+
+    @property
+    def alerts_topic(self) -> str:
+        """The topic that alerts on anomalies go to."""
+        return f"{self.name}.alerts"
 
     @property
     def audit_topic(self) -> str:
