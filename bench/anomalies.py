@@ -127,7 +127,9 @@ def minutes(config: LoadConfig) -> Minutes:
     return found
 
 
-def alerts_of(declared: topology.Topology, values: Mapping[int, Mapping[str, Values]]) -> list[dict[str, Any]]:
+def alerts_of(
+    declared: topology.Topology, values: Mapping[int, Mapping[str, Values]]
+) -> list[dict[str, Any]]:
     """The alerts that open."""
     watcher = Watcher(declared)
     told = []

@@ -133,8 +133,10 @@ class Incidents:
         if stream in (ORDERS, PAYMENTS):
             return rows[~np.isin(rows["order"], self._lost)] if len(self._lost) else rows
         if stream in (SESSIONS, REQUESTS, FLAGS):
+            # A visit is lost as a whole, as far as the incident lasts.
+            by = "session" if stream == SESSIONS else "r0"
             for salt, incident in self._by_kind[REGION_OUTAGE]:
-                rows = rows[~(_in_region(rows, incident) & _struck(rows, incident, salt))]
+                rows = rows[~(_in_region(rows, incident) & _struck(rows, incident, salt, by))]
         return self._requests(rows) if stream == REQUESTS else rows
 
     def _requests(self, rows: Rows) -> Rows:
@@ -163,9 +165,9 @@ def _fresh(rows: Rows, incident: Incident) -> Mask:
     return _during(rows["at"], incident) & (rows["mark"] == FRESH)
 
 
-def _struck(rows: Rows, incident: Incident, salt: int) -> Mask:
+def _struck(rows: Rows, incident: Incident, salt: int, by: str = "r0") -> Mask:
     """Fresh rows of the incident's time, as many as its size says; all where that is above 1."""
-    return _fresh(rows, incident) & (_luck(rows["r0"], salt) < incident.size)
+    return _fresh(rows, incident) & (_luck(rows[by], salt) < incident.size)
 
 
 def _in_region(rows: Rows, incident: Incident) -> Mask:

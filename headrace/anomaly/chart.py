@@ -17,7 +17,7 @@ from headrace.anomaly.laws import Floats, Law
 from headrace.anomaly.profile import Mask
 
 #: Weight of the newest minute.
-WEIGHT: Final = 0.2
+WEIGHT: Final = 0.15
 #: A score counts up to so much: what was far out is back soon after it is over.
 MOST: Final = 8.0
 _SPREAD: Final = (WEIGHT / (2 - WEIGHT)) ** 0.5

@@ -94,7 +94,8 @@ class Detector:
         return {
             "labels": list(self._index),
             "arrays": {
-                f"{part}.{name}": getattr(held, name).tobytes() for part, held, name in self._state()
+                f"{part}.{name}": getattr(held, name).tobytes()
+                for part, held, name in self._state()
             },
         }
 

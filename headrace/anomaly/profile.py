@@ -21,7 +21,8 @@ Mask = npt.NDArray[np.bool_]
 #: Half of what the level and the dispersion know is from so many minutes.
 LEVEL_HALF_LIFE: Final = 360.0
 SCATTER_HALF_LIFE: Final = 2_880.0
-#: Values further away are learned as if they were at so many standard deviations.
+#: Values further away are learned as if they were at so many standard deviations; how series
+#: scatter is not learned from them.
 CLIP: Final = 3.0
 #: The dispersion is the law's least before so much was seen.
 SCATTER_PRIOR: Final = 5.0
@@ -90,14 +91,16 @@ class Profile:
         """Take in a minute of the series ``which``; outliers of those that are ``sure`` clipped."""
         slot, law = self._season.slot_of(minute), self._law
         expected, dispersion = self.expected(minute, exposure)
-        value = np.where(sure, law.clipped(value, expected, dispersion, CLIP), value)
+        far = sure & (np.abs(law.score(value, expected, dispersion)) > CLIP)
+        value = np.where(far, law.clipped(value, expected, dispersion, CLIP), value)
         weight = self.weight[:, slot]
         # What a slot has not seen in a season yet tells neither scatter nor level.
         known = which & self.known(minute, exposure)
         squares, scale = law.scatter(value, expected)
         squares = squares * (weight / np.maximum(weight + exposure, 1e-12))
-        self.squares = np.where(known, self.squares * _SCATTER_DECAY + squares, self.squares)
-        self.scale = np.where(known, self.scale * _SCATTER_DECAY + scale, self.scale)
+        usual = known & ~far
+        self.squares = np.where(usual, self.squares * _SCATTER_DECAY + squares, self.squares)
+        self.scale = np.where(usual, self.scale * _SCATTER_DECAY + scale, self.scale)
         above, of = law.drift(value, self._base(minute, dispersion), exposure)
         self.above = np.where(known, self.above * _LEVEL_DECAY + above, self.above)
         self.of = np.where(known, self.of * _LEVEL_DECAY + of, self.of)

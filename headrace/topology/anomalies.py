@@ -40,7 +40,7 @@ class Watch(Model):
     level: Annotated[float, Field(gt=0, lt=1)] | None = None
     group: Name
     direction: Literal["up", "down", "both"] = "both"
-    width: Annotated[float, Field(ge=2, le=100)] = 6.0
+    width: Annotated[float, Field(ge=2, le=100)] = 5.0
     change: Annotated[float, Field(ge=0)] = 0.2
     minutes: Minutes = 3
     #: Series beyond so many, by first appearance, are not watched.
