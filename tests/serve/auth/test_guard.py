@@ -170,6 +170,28 @@ def test_without_auth_only_this_machine_is_served(tmp_path: Path) -> None:
             create(root, host=host)
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({}, 200),
+        ({"host": "127.0.0.1:8081"}, 200),
+        ({"host": "localhost"}, 200),
+        ({"host": "[::1]:8081", "origin": "http://[::1]:8081"}, 200),
+        ({"host": "127.0.0.1", "origin": "https://shop.example"}, 200),
+        ({"host": "rebound.example"}, 403),
+        ({"host": "127.0.0.1.rebound.example:8081"}, 403),
+        ({"host": "[", "origin": "http://127.0.0.1"}, 403),
+        ({"host": "127.0.0.1", "origin": "https://evil.example"}, 403),
+        ({"host": "127.0.0.1", "origin": "null"}, 403),
+    ],
+)
+async def test_without_auth_no_other_sites_page_is_answered(
+    tmp_path: Path, sent: dict[str, str], status: int
+) -> None:
+    app = create(declare(tmp_path, cors={"origins": ["https://shop.example"]}))
+    assert (await ask(app, PATH, **sent)).status == status
+
+
 def test_with_auth_others_are(tmp_path: Path) -> None:
     create(declare(tmp_path, auth=auth()), host="0.0.0.0")
 
