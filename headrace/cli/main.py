@@ -23,6 +23,7 @@ COMMANDS = {
     "plan": "Show what apply would change on the running systems",
     "apply": "Create topics and tables as the topology declares",
     "graph": "Draw the topology as Mermaid or SVG",
+    "generate": "Write Prometheus rules and Grafana dashboards from the service levels",
     "schemas": "Compare the schemas with their lock, or lock new versions",
     "acls": "List the Kafka ACLs that a role needs, and no more",
     "run": "Run workers",

@@ -12,6 +12,7 @@ import uvicorn
 
 from headrace.errors import ConfigError
 from headrace.serve.app import create
+from sinks.factory import make_key_store
 
 STOP_TIMEOUT_S = 5
 
@@ -28,7 +29,7 @@ def serve(
 
     Where topology.yaml declares no serve.auth, everybody may ask, and --host is of this machine.
     """
-    app = create(Path.cwd(), allow_register, host)
+    app = create(Path.cwd(), allow_register, host, make_key_store)
     listening = _listen(host, port)
     # uvicorn stops in order on these, and then raises them again for whoever had them before.
     for number in (signal.SIGINT, signal.SIGTERM):

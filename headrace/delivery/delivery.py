@@ -81,6 +81,7 @@ class Delivery:
             planned = plan(committed.get(tp), marks.get(tp, {}))
             log.info("%s: starts at %s", tp, planned.start)
             starts[tp] = planned.start
+            self._parts.metrics.replays[tp.topic] += len(planned.start.wholes)
             self._partitions[tp] = self._deliver(tp, planned)
         return starts
 

@@ -142,7 +142,7 @@ class PartitionDelivery:
             await self._set_aside(job, outcome)
             await self._apply(job, outcome.writes)
             job.written()
-            self._metrics.block_done(block, outcome, self._clock.now_ms())
+            self._metrics.block_done(block, outcome)
             if self._queue.empty() or not self._exactly_once:
                 await self._commit(block.last + 1)
                 point("done")
@@ -152,11 +152,12 @@ class PartitionDelivery:
     async def _set_aside(self, job: Job, outcome: Outcome) -> None:
         block = job.block
         self._ceiling.check(str(block), len(block), len(outcome.bad))
+        self._metrics.dead_letter_ratio = self._ceiling.ratio
         if outcome.bad:
             await retry(
                 f"{block}: dead letters", lambda: self._dead_letters.send(block, outcome.bad)
             )
-            self._metrics.dead_lettered(block, outcome.bad)
+            self._metrics.dead_lettered(block, outcome.bad, self._clock.now_ms())
         point("dead_lettered")
 
     async def _apply(self, job: Job, writes: Writes) -> None:
@@ -176,7 +177,9 @@ class PartitionDelivery:
                 return await sink.apply(span, rest)
 
             held = await retry(
-                f"{block}: {sink.name}", attempt, lambda: self._metrics.sink_retried(sink.store)
+                f"{block}: {sink.name}",
+                attempt,
+                lambda: self._metrics.sink_retried(sink.store, self._clock.now_ms()),
             )
             self._applied[sink.name] = block.last
             self._doubts.pop(sink.name, None)
@@ -217,4 +220,9 @@ class PartitionDelivery:
                     marks[name] = Reached(held)
                     last = last if doubt is None else doubt
         position = Position(offset, last, marks)
-        await retry(f"{self.tp}: commit", lambda: self._committer.commit(self.tp, position))
+        await retry(
+            f"{self.tp}: commit",
+            lambda: self._committer.commit(self.tp, position),
+            lambda: self._metrics.commit_retried(self._clock.now_ms()),
+        )
+        self._metrics.committed()

@@ -95,7 +95,9 @@ class Protector:
     def _key(self, person: str | None, keys: Keys) -> tuple[AESGCM, bytes]:
         if not person:
             raise EncodeError(
-                f"{self._fields.person}: missing, expected the person whose private data this is"
+                str(self._fields.person),
+                "missing, expected the person whose private data this is",
+                self._fields.person,
             )
         key = keys.get(person)
         if key is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -31,8 +32,9 @@ from headrace.errors import Terminal, Transient
 from headrace.lag import LagReader
 from headrace.lifeline import die_with_parent
 from headrace.serve.live import LiveReader
+from headrace.serve.workers import WorkersReader
 from headrace.topology.model import Topology
-from headrace.worker import snapshot_dir
+from headrace.worker_state import WorkerState
 from headrace.workers import Workers
 
 TICK_S = 0.5
@@ -71,8 +73,8 @@ def play(plan: Plan, console: Console) -> dict[str, Any]:
         stage.drain(console)
         seconds = time.time() - sent["started_at_ms"] / 1000
         stage.usage.sample()
-        workers.stop()  # their last snapshots hold everything
-        numbers = Numbers.read(snapshot_dir(plan.root))
+        workers.stop()  # what they tell last holds everything
+        numbers = stage.numbers()
         console.print("Verifying: ledger and log against ClickHouse and Redis …")
         proof = loadgen.verify.verify(
             plan.root, where, declared, ledger=home / "ledger", recount_log=plan.recount
@@ -136,6 +138,7 @@ class _Stage:
         workers: Workers,
         lag: LagReader,
         live: LiveReader,
+        told: WorkersReader,
     ) -> None:
         self._plan = plan
         self._topology = declared
@@ -143,6 +146,8 @@ class _Stage:
         self._workers = workers
         self._lag = lag
         self._reader = live
+        self._told = told
+        self._states: list[WorkerState] = []
         self.usage = Usage()
         self.ready_at = time.monotonic()
         self.first_rows_at = float("nan")
@@ -160,9 +165,10 @@ class _Stage:
             for p in range(declared.partitions(topic))
         ]
         live = LiveReader(where.clickhouse, declared.clickhouse.database)
+        told = WorkersReader(where.redis, declared.redis.prefix)
         try:
             with LagReader(where.kafka, declared.name, partitions) as lag:
-                stage = cls(plan, declared, home, workers, lag, live)
+                stage = cls(plan, declared, home, workers, lag, live, told)
                 stage._watch_services(plan.root)
                 if sum(entry.end for entry in lag.read().values()) and from_environment():
                     raise Terminal(
@@ -172,6 +178,13 @@ class _Stage:
                 yield stage
         finally:
             live.close()
+            told.close()
+
+    def numbers(self) -> Numbers:
+        """What the workers have done; those that were killed are left out."""
+        with contextlib.suppress(Transient):  # Redis is restarting: the numbers stand still
+            self._states = self._told.read()
+        return Numbers.of(self._states)
 
     def _watch_services(self, root: Path) -> None:
         for service in stack.status(root):
@@ -236,7 +249,7 @@ class _Stage:
             produced=sum(entry.end for entry in lags.values()),
             applied=sum(entry.end - entry.behind for entry in lags.values()),
             lag=by_topic,
-            numbers=Numbers.read(snapshot_dir(self._plan.root)),
+            numbers=self.numbers(),
             revenue=revenue,
             phase=phase,
         )
