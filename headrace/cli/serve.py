@@ -25,7 +25,10 @@ def serve(
     ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
 ) -> None:
-    """Serve the schemas over Confluent's Schema Registry API, until Ctrl-C or SIGTERM."""
+    """Serve the schemas over Confluent's Schema Registry API, until Ctrl-C or SIGTERM.
+
+    Where topology.yaml declares no serve.auth, everybody may ask, and --host is of this machine.
+    """
     app = create(Path.cwd(), allow_register, host, make_key_store)
     listening = _listen(host, port)
     # uvicorn stops in order on these, and then raises them again for whoever had them before.

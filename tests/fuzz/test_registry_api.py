@@ -52,7 +52,8 @@ TOKENS = [
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """Method, path and query on a line, the body behind it; registering is allowed."""
     root = project(tmp_path_factory.mktemp("registry"))
-    with TestClient(create(root, allow_register=True), raise_server_exceptions=True) as client:
+    app = create(root, allow_register=True)
+    with TestClient(app, "http://127.0.0.1", raise_server_exceptions=True) as client:
         yield lambda data: _ask(client, root, data)
 
 

@@ -14,6 +14,7 @@ from headrace.serve.auth.address import address
 from headrace.serve.auth.caller import CALLER, Caller
 from headrace.serve.auth.challenge import Refused, unauthorized
 from headrace.serve.auth.limits import Buckets, Quota, headers
+from headrace.serve.auth.neighbours import Neighbours
 from headrace.serve.auth.refusals import Refusals
 from headrace.serve.auth.routes import public
 from headrace.serve.auth.scopes import SCOPES
@@ -28,10 +29,11 @@ ANYBODY: Final = Caller("anonymous", frozenset(SCOPES))
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What a guard checks by. Without ``tokens`` everybody is taken for ``ANYBODY``."""
+    """What a guard checks by. Without ``tokens`` all ``neighbours`` are taken for ``ANYBODY``."""
 
     tokens: Tokens | None
     failures: Buckets | None
+    neighbours: Neighbours
     limits: Buckets | None
     refusals: Refusals
 
@@ -74,6 +76,7 @@ class Guard:
         """The caller; raises the Problem that answers the request."""
         tokens, failures = self._checks.tokens, self._checks.failures
         if tokens is None or failures is None:
+            self._checks.neighbours.check(scope)
             return ANYBODY
         client = address(scope)
         try:

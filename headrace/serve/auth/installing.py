@@ -15,6 +15,7 @@ from headrace.serve.auth.headers import SecurityHeaders
 from headrace.serve.auth.jwks import NotAKeySet, parse
 from headrace.serve.auth.keys import Keys
 from headrace.serve.auth.limits import Buckets
+from headrace.serve.auth.neighbours import Neighbours
 from headrace.serve.auth.refusals import Refusals, Write
 from headrace.serve.auth.source import source
 from headrace.serve.auth.tokens import Tokens
@@ -52,7 +53,8 @@ def install(app: FastAPI, context: Context, host: str) -> None:
         failures = Buckets(serving.auth.failures, clock)
     limits = None if serving.rate_limits is None else Buckets(serving.rate_limits, clock)
     # The last one added is the outermost: a browser's question about CORS brings no token.
-    app.add_middleware(Guard, Checks(tokens, failures, limits, Refusals(_writer(context))))
+    neighbours, refusals = Neighbours(serving.cors), Refusals(_writer(context))
+    app.add_middleware(Guard, Checks(tokens, failures, neighbours, limits, refusals))
     if serving.cors is not None:
         _allow(app, serving.cors)
     app.add_middleware(SecurityHeaders)

@@ -51,9 +51,7 @@ class Tokens:
         It is forgotten when the keys change: then its own may be gone.
         """
         self._keys.refresh()
-        if self._generation != self._keys.generation:
-            self._generation = self._keys.generation
-            self._good.clear()
+        self._forget_with_keys()
         digest = sha256(token.encode(errors="replace")).digest()
         entry = self._good.get(digest)
         if entry is None:
@@ -101,7 +99,13 @@ class Tokens:
             raise Refused("claims", "the token's sub is empty")
         return Caller(claims["sub"], scopes, tenant)
 
+    def _forget_with_keys(self) -> None:
+        if self._generation != self._keys.generation:
+            self._generation = self._keys.generation
+            self._good.clear()
+
     def _remember(self, token: str, caller: Caller, claims: Mapping[str, Any]) -> None:
+        self._forget_with_keys()
         expires = (int(claims["exp"]) + self._auth.leeway_s) * 1000
         until = min(expires, self._clock.now_ms() + REMEMBERED_S * 1000)
         self._good[sha256(token.encode()).digest()] = caller, until
