@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 import headrace
 from headrace import topology
-from headrace.serve import page, pipeline, problems, registry
+from headrace.serve import exposition, health, page, pipeline, problems, reading, registry
 from headrace.serve.context import Context
 
 
@@ -21,7 +21,11 @@ def create(root: Path, allow_register: bool = False) -> FastAPI:
     name = context.topology.name
     app = FastAPI(title=f"Headrace: {name}", version=headrace.__version__)
     problems.install(app)
-    pipeline.include(app, context)
-    page.include(app, context.topology)
-    registry.include(app, registry.Catalog(root, context.topology), allow_register)
+    page.include(app, context.topology)  # before the registry, which answers / to all others
+    schemas = registry.Catalog(root, context.topology)
+    registry.include(app, schemas, allow_register)
+    reading.include(app, context, schemas)
+    watch = pipeline.include(app, context)
+    health.include(app, watch)
+    exposition.include(app, watch)
     return app
