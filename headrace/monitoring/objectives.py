@@ -155,12 +155,12 @@ def _delivery(levels: ServiceLevels, level: Level) -> Objective:
     )
 
 
-#: Seconds that a topic's backlog takes at the pace of the last 5 minutes; +Inf when nothing is
-#: read. The least backlog of a minute, or every record of a quiet topic would look like one.
+#: Seconds that a topic's backlog takes at the pace of the last 5 minutes; +Inf when nothing moves.
+#: The least backlog of a minute, or every record of a quiet topic would look like one.
 LAG_SECONDS = "headrace:lag_seconds"
 BACKLOG = "sum by (topic) (max by (topic, partition) (min_over_time(headrace_lag[1m])))"
-PACE = "sum by (topic) (rate(headrace_events_total[5m]) or rate(headrace_dead_letters_total[5m]))"
-LAG_EXPR = f"{BACKLOG} / ({PACE} or 0 * {BACKLOG})"
+PACE = "sum by (topic) (max by (topic, partition) (rate(headrace_committed_offset[5m])))"
+LAG_EXPR = f"{BACKLOG} / {PACE}"
 
 
 def _lag(levels: ServiceLevels, within: Within) -> Objective:
