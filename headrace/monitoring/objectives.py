@@ -10,9 +10,6 @@ from headrace.topology import metrics as promises
 from headrace.topology.levels import Level, ServiceLevels, Within
 from headrace.topology.model import Topology
 
-#: Routes that answer for as long as the client listens: their duration says nothing.
-STREAMS = 'route!~".*/stream"'
-
 
 class Rates(NamedTuple):
     """Expressions of the rates over 5 minutes of all events, and of the wrong ones."""
@@ -97,7 +94,7 @@ def _declared(levels: ServiceLevels) -> Iterator[Objective]:
             level=within,
             owner=within.owner or levels.owner,
             wrong=f"the requests to the read API took longer than {within.seconds:g} s",
-            rates=_late("headrace_http_request_seconds", STREAMS, within),
+            rates=_late("headrace_http_request_seconds", "", within),
         )
 
 
@@ -132,8 +129,9 @@ def bound(seconds: float) -> str:
 
 def _late(histogram: str, matcher: str, within: Within) -> Rates:
     """The rates of all observations, and of those past the bound."""
+    bucket = ", ".join(filter(None, (matcher, bound(within.seconds))))
     every = f"sum(rate({histogram}_count{{{matcher}}}[5m]))"
-    good = f"sum(rate({histogram}_bucket{{{matcher}, {bound(within.seconds)}}}[5m]))"
+    good = f"sum(rate({histogram}_bucket{{{bucket}}}[5m]))"
     return Rates(events=every, errors=f"{every} - {good}")
 
 
