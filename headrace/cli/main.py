@@ -28,6 +28,7 @@ COMMANDS = {
     "acls": "List the Kafka ACLs that a role needs, and no more",
     "run": "Run workers",
     "load": "Generate events and write the ledger of what was sent",
+    "watch": "Judge metrics by minute and tell of anomalies",
     "serve": "Serve the schemas to Confluent's registry clients",
     "token": "Make a token for `headrace serve`, for development",
     "produce": "Send NDJSON from a file or stdin to a topic",
