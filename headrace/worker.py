@@ -14,15 +14,13 @@ from typing import Any
 import faust
 from faust.worker import Worker
 
+from headrace import logs
 from headrace.app import Runtime, create
-from headrace.clock import SystemClock
 from headrace.endpoints import state_dir
 from headrace.errors import EXIT_AGAIN, HeadraceError, Transient
 from headrace.heap import one_arena
-from headrace.repeats import Repeats
+from headrace.telemetry.provider import exporting
 
-NOISY = ("faust", "mode", "aiokafka")
-LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 SNAPSHOT_EVERY_S = 0.5
 START_PAUSE_S = 1.0
 
@@ -73,6 +71,7 @@ def work(root: Path, index: int) -> int:
             await _tell(runtime, path)
 
     worker = HeadraceWorker(app, quiet=True, loglevel=None, redirect_stdouts=False)
+    worker.spinner = None  # it would write terminal codes among the lines
     try:
         worker.execute_from_commandline()
     except SystemExit as exit_:
@@ -91,17 +90,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path.cwd())
     parser.add_argument("--index", type=int, default=0)
     parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-format")
     args = parser.parse_args(argv)
     one_arena()
-    logging.basicConfig(level=args.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
-    for noisy in NOISY:
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Repeats(NOISY, SystemClock()))
     try:
-        return work(args.root, args.index)
+        logs.configure(args.log_level, args.log_format)
+        with exporting("headrace-worker"):
+            return work(args.root, args.index)
     except HeadraceError as error:
-        print(f"headrace: {error}", file=sys.stderr)
+        logs.tell(error, 2)
         return 2
 
 

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import headrace
+from headrace import logs
 from headrace.errors import ConfigError, HeadraceError
 
 #: command → one-line help. The module ``headrace.cli.<command>`` has a function of that name and,
@@ -82,6 +83,7 @@ def root(
     ),
 ) -> None:
     """Headrace: Faust agents at columnar speed, exactly once, with results you can prove."""
+    logs.configure("warning")
 
 
 def main() -> None:
@@ -89,10 +91,10 @@ def main() -> None:
     try:
         app()
     except ConfigError as error:
-        typer.echo(f"headrace: {error}", err=True)
+        logs.tell(error, 2)
         sys.exit(2)
     except HeadraceError as error:
-        typer.echo(f"headrace: {error}", err=True)
+        logs.tell(error, 1)
         sys.exit(1)
 
 

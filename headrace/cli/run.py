@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from headrace import endpoints, topology
+from headrace import endpoints, logs, topology
 from headrace.preflight import check_topics
 from headrace.workers import Workers
 
@@ -18,8 +18,12 @@ from headrace.workers import Workers
 def run(
     workers: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 1,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_format: Annotated[
+        str | None, typer.Option(help="text or json; else what HEADRACE_LOG says.")
+    ] = None,
 ) -> None:
     """Run workers until Ctrl-C; blocks that are being written are finished first."""
+    logs.configure(log_level, log_format)
     root = Path.cwd()
     declared = topology.load(root)
     check_topics(endpoints.load(root).kafka, declared)
@@ -30,7 +34,7 @@ def run(
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
-    group = Workers(root, workers, log_level)
+    group = Workers(root, workers, log_level, log_format=log_format)
     group.start()
     try:
         group.watch(stop.is_set)

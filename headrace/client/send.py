@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from confluent_kafka import KafkaException, Message, Producer
 
+from headrace.block import Header
 from headrace.client.lines import at_hand
 from headrace.errors import ConfigError, HeadraceError, Transient
 from headrace.private.fields import PrivateFields
@@ -19,6 +20,7 @@ from headrace.schema import EncodeError, Encoder
 from headrace.schemas import registry_of
 from headrace.security import grants
 from headrace.security.link import Link
+from headrace.telemetry.events import Sending
 from headrace.topology.model import Topology
 
 IN_FLIGHT = 100_000
@@ -121,27 +123,37 @@ class EventProducer:
             wrong(number, str(error))
             return
 
+        sending = Sending(self._topic)
+
         def acknowledged(error: Any, message: Message) -> None:
             if error is not None:
+                sending.refused(error.name())
                 wrong(number, f"the broker refused it: {error}")
                 return
             outcome.sent += 1
+            sending.stored(message.partition(), message.offset())
             at = message.offset() + 1
             outcome.positions[message.partition()] = max(
                 at, outcome.positions.get(message.partition(), 0)
             )
 
         try:
-            self._enqueue(value, str(record[self._key]).encode(), acknowledged)
+            key = str(record[self._key]).encode()
+            self._enqueue(value, key, sending.headers(), acknowledged)
         except KafkaException as error:
+            sending.refused(type(error).__name__)
             wrong(number, f"the producer refused it: {error}")
         self._producer.poll(0)
 
-    def _enqueue(self, value: bytes, key: bytes, acknowledged: Callable[..., None]) -> None:
+    def _enqueue(
+        self, value: bytes, key: bytes, headers: list[Header], acknowledged: Callable[..., None]
+    ) -> None:
         """Hand it to the producer, once its queue has room: large events fill a gigabyte."""
         while True:
             try:
-                self._producer.produce(self._topic, value, key, on_delivery=acknowledged)
+                self._producer.produce(
+                    self._topic, value, key, headers=headers, on_delivery=acknowledged
+                )
             except BufferError:
                 self._producer.poll(0.1)
             else:
