@@ -31,6 +31,7 @@ COMMANDS = {
     "serve": "Serve the schemas to Confluent's registry clients",
     "produce": "Send NDJSON from a file or stdin to a topic",
     "tap": "Show a topic's events as they come, decoded",
+    "trace": "Show the path of one event: position, rows, keys, times",
     "audit": "Show, check and anchor the record of administrative acts",
     "dlq": "Dead letters: group them, look into one, send them back",
     "forget": "Erase a person: key, rows, keys in Redis, and prove it",

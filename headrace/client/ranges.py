@@ -60,6 +60,10 @@ class RangeReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect."""
         self._consumer.close()
 
     def all(self) -> dict[int, tuple[int, int]]:

@@ -30,7 +30,7 @@ class DeadLetterLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._reader.__exit__(kind, error, trace)
+        self._reader.close()
 
     def records(self) -> Iterator[Message]:
         """All records up to the ends as they are now, in order by partition."""

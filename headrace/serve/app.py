@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 import headrace
 from headrace import topology
-from headrace.serve import problems, registry
+from headrace.serve import problems, registry, tracing
 from headrace.serve.context import Context
 
 
@@ -22,4 +22,5 @@ def create(root: Path, allow_register: bool = False) -> FastAPI:
     app = FastAPI(title=f"Headrace: {name}", version=headrace.__version__)
     problems.install(app)
     registry.include(app, registry.Catalog(root, context.topology), allow_register)
+    tracing.include(app, context)
     return app
