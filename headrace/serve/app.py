@@ -22,6 +22,7 @@ def create(root: Path, allow_register: bool = False) -> FastAPI:
     app = FastAPI(title=f"Headrace: {name}", version=headrace.__version__)
     problems.install(app)
     schemas = registry.Catalog(root, context.topology)
-    registry.include(app, schemas, allow_register)
+    # Routes are tried in this order, and these are asked the most.
     reading.include(app, context, schemas)
+    registry.include(app, schemas, allow_register)
     return app
