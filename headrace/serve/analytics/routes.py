@@ -139,7 +139,6 @@ def router(topology: Topology, questions: Questions, streams: Streams) -> APIRou
     @routes.get(
         "/funnels/{name}",
         response_model=models.Funnel,
-        response_model_exclude_none=True,
         responses=responses(404, 504),
     )
     async def funnel(
