@@ -22,7 +22,6 @@ def create(root: Path, allow_register: bool = False) -> FastAPI:
     app = FastAPI(title=f"Headrace: {name}", version=headrace.__version__)
     problems.install(app)
     schemas = registry.Catalog(root, context.topology)
-    # Routes are tried in this order, and these are asked the most.
-    reading.include(app, context, schemas)
     registry.include(app, schemas, allow_register)
+    reading.include(app, context, schemas)
     return app
