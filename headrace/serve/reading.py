@@ -37,9 +37,11 @@ def include(app: FastAPI, context: Context, schemas: registry.Catalog) -> None:
             await keys.close()
             await positions.close()
 
-    whole = APIRouter(lifespan=closing)
     questions = Questions(topology, views, positions, cache, clock)
-    whole.include_router(analytics.router(topology, questions, Streams()))
-    whole.include_router(entities.router(Lookups(topology, held, positions, cache)))
-    whole.include_router(catalogue.router(topology, schemas, positions))
-    app.include_router(whole)
+    for router in (
+        APIRouter(lifespan=closing),
+        entities.router(Lookups(topology, held, positions, cache)),
+        analytics.router(topology, questions, Streams()),
+        catalogue.router(topology, schemas, positions),
+    ):
+        app.include_router(router)
