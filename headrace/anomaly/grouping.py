@@ -1,4 +1,4 @@
-"""From series that leave their bounds to alerts: one for what happens together, and not too many."""
+"""From series that leave their bounds to alerts: one for what happens together, and few a day."""
 
 from __future__ import annotations
 

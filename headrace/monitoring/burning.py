@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from headrace.monitoring.alert import Alert
 from headrace.monitoring.objectives import Objective
-from headrace.monitoring.recording import ERRORS, RATIO
+from headrace.monitoring.recording import ERRORS, RATIO, STEP_S
 from headrace.topology.burn import WINDOWS, Window
 
 
@@ -28,8 +28,7 @@ def _alert(objective: Objective, window: Window) -> Alert:
         expr=(
             f"{RATIO}:{window.long}{selector} > {limit}\n"
             f"and {RATIO}:{window.short}{selector} > {limit}\n"
-            f"and avg_over_time({ERRORS}{selector}[{window.long}]) * {window.hours * 3600}"
-            f" >= {level.min_errors}"
+            f"and sum_over_time({ERRORS}{selector}[{window.long}]) * {STEP_S} >= {level.min_errors}"
         ),
         severity="ticket" if level.severity == "ticket" else window.severity,
         owner=objective.owner,

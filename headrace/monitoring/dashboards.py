@@ -136,7 +136,7 @@ def _business(topology: Topology) -> Iterator[Panel]:
             name,
             metric.doc,
             grafana_unit(metric.unit),
-            [Query(f'headrace_business_value{{metric="{name}"}}', name)],
+            [Query(f"headrace_metric_{name}", "__auto")],
         )
 
 

@@ -28,7 +28,11 @@ def files(topology: Topology, levels: ServiceLevels) -> dict[str, str]:
     told = alerts(topology, levels)
     records = [
         # The rules of a group are evaluated one after the other: ratios see the newest rates.
-        {"name": "headrace-levels", "rules": [*recording.rates(declared), *recording.ratios()]},
+        {
+            "name": "headrace-levels",
+            "interval": f"{recording.STEP_S}s",
+            "rules": [*recording.rates(declared), *recording.ratios()],
+        },
         # Sums of a month: often enough for a dashboard.
         {"name": "headrace-budgets", "interval": "5m", "rules": [*recording.budgets(declared)]},
     ]

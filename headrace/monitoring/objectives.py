@@ -10,9 +10,6 @@ from headrace.topology import metrics as promises
 from headrace.topology.levels import Level, ServiceLevels, Within
 from headrace.topology.model import Topology
 
-#: Routes that answer for as long as the client listens: their duration says nothing.
-STREAMS = 'route!~".*/stream"'
-
 
 class Rates(NamedTuple):
     """Expressions of the rates over 5 minutes of all events, and of the wrong ones."""
@@ -97,7 +94,7 @@ def _declared(levels: ServiceLevels) -> Iterator[Objective]:
             level=within,
             owner=within.owner or levels.owner,
             wrong=f"the requests to the read API took longer than {within.seconds:g} s",
-            rates=_late("headrace_http_request_seconds", STREAMS, within),
+            rates=_late("headrace_http_request_seconds", "", within),
         )
 
 
@@ -132,8 +129,9 @@ def bound(seconds: float) -> str:
 
 def _late(histogram: str, matcher: str, within: Within) -> Rates:
     """The rates of all observations, and of those past the bound."""
+    bucket = ", ".join(filter(None, (matcher, bound(within.seconds))))
     every = f"sum(rate({histogram}_count{{{matcher}}}[5m]))"
-    good = f"sum(rate({histogram}_bucket{{{matcher}, {bound(within.seconds)}}}[5m]))"
+    good = f"sum(rate({histogram}_bucket{{{bucket}}}[5m]))"
     return Rates(events=every, errors=f"{every} - {good}")
 
 
@@ -155,12 +153,12 @@ def _delivery(levels: ServiceLevels, level: Level) -> Objective:
     )
 
 
-#: Seconds that a topic's backlog takes at the pace of the last 5 minutes; +Inf when nothing is
-#: read. The least backlog of a minute, or every record of a quiet topic would look like one.
+#: Seconds that a topic's backlog takes at the pace of the last 5 minutes; +Inf when nothing moves.
+#: The least backlog of a minute, or every record of a quiet topic would look like one.
 LAG_SECONDS = "headrace:lag_seconds"
 BACKLOG = "sum by (topic) (max by (topic, partition) (min_over_time(headrace_lag[1m])))"
-PACE = "sum by (topic) (rate(headrace_events_total[5m]) or rate(headrace_dead_letters_total[5m]))"
-LAG_EXPR = f"{BACKLOG} / ({PACE} or 0 * {BACKLOG})"
+PACE = "sum by (topic) (max by (topic, partition) (rate(headrace_committed_offset[5m])))"
+LAG_EXPR = f"{BACKLOG} / {PACE}"
 
 
 def _lag(levels: ServiceLevels, within: Within) -> Objective:

@@ -8,6 +8,8 @@ from typing import Any
 from headrace.monitoring.objectives import LAG_EXPR, LAG_SECONDS, Objective
 from headrace.topology.burn import LENGTHS
 
+#: Seconds between two samples of what is recorded here.
+STEP_S = 30
 EVENTS, ERRORS = "headrace:slo_events:rate5m", "headrace:slo_errors:rate5m"
 RATIO = "headrace:slo_error_ratio"
 BUDGET = "headrace:slo_error_budget"

@@ -150,13 +150,14 @@ def _resources(levels: ServiceLevels) -> Iterator[Alert]:
     yield Alert(
         name="HeadraceDiskFilling",
         expr=(
-            f'predict_linear({room}{{job="{NODE}"}}[6h], 24 * 3600) < 0\n'
-            f'and {room}{{job="{NODE}"}} / node_filesystem_size_bytes{{job="{NODE}"}} < 0.25'
+            f'{room}{{job="{NODE}"}} / node_filesystem_size_bytes{{job="{NODE}"}} < 0.25\n'
+            f'and predict_linear({room}{{job="{NODE}"}}[6h], 24 * 3600) < 0'
         ),
         lasting="30m",
         severity="ticket",
         owner=levels.owner,
         summary="{{ $labels.mountpoint }} on {{ $labels.instance }} will be full within a day",
-        description="At the pace of the last 6 hours {{ $labels.mountpoint }} on"
-        " {{ $labels.instance }} is full within a day, and less than a quarter is free.",
+        description="{{ $value | humanizePercentage }} of {{ $labels.mountpoint }} on"
+        " {{ $labels.instance }} is free, and at the pace of the last 6 hours it lasts less than a"
+        " day.",
     )

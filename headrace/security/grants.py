@@ -66,6 +66,9 @@ def apply(topology: Topology) -> Iterator[Grant]:
         yield Grant(DESCRIBE, TOPIC, topic)
         yield Grant(CREATE, TOPIC, topic)
     yield Grant(CREATE, TOPIC, topology.audit_topic)
+    if topology.anomalies.watches:
+        yield Grant(DESCRIBE, TOPIC, topology.alerts_topic)
+        yield Grant(CREATE, TOPIC, topology.alerts_topic)
     yield from _recording(topology)
 
 
@@ -117,6 +120,20 @@ def forget(topology: Topology) -> Iterator[Grant]:
     yield from _recording(topology)
 
 
+def watch(topology: Topology) -> Iterator[Grant]:
+    """``headrace watch``: sees how far the group is, writes alerts, and reads them to a webhook."""
+    yield from lag(topology)
+    yield Grant(READ, TOPIC, topology.alerts_topic)
+    yield Grant(WRITE, TOPIC, topology.alerts_topic)
+    yield Grant(WRITE, TRANSACTION, topology.alerts_topic)
+    yield Grant(READ, GROUP, watch_group(topology))
+
+
+def watch_group(topology: Topology) -> str:
+    """The group that commits how far the webhook was told."""
+    return f"{topology.alerts_topic}.webhook"
+
+
 def transaction_of_redrive(pipeline: str, topic: str) -> str:
     """Two redrives of a topic have the same transactional id, so that one fences the other."""
     return f"{pipeline}.redrive.{topic}"
@@ -141,6 +158,7 @@ ROLES: dict[str, Callable[[Topology], Iterator[Grant]]] = {
     "serve": serve,
     "redrive": redrive,
     "forget": forget,
+    "watch": watch,
 }
 
 

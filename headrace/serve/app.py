@@ -21,6 +21,7 @@ from headrace.serve import (
     problems,
     reading,
     registry,
+    tracing,
 )
 from headrace.serve.context import Context
 from headrace.topology.model import Topology
@@ -52,6 +53,7 @@ def create(
     registry.include(app, schemas, allow_register)
     reading.include(app, context, schemas)
     intake.include(app, context)
+    tracing.include(app, context)
     watch = pipeline.include(app, context)
     health.include(app, watch)
     exposition.include(app, watch)

@@ -51,9 +51,10 @@ class Anomalies(Model):
     """Seasonal bands about metrics by minute, and the alerts that come of leaving them.
 
     ``season_minutes`` is a day (1,440) or a week (10,080), its profile has slots of
-    ``slot_minutes``. The first ``learn_seasons`` of a series are only learned from; half of what the
-    profile knows is from the last ``memory_seasons``. A minute is judged ``lateness_minutes`` after
-    its end, when what came late is in. What lasts for ``adopt_minutes`` is how it is from then on.
+    ``slot_minutes``. A series is only learned from for its first ``learn_seasons``; half of what
+    the profile knows is from the last ``memory_seasons``. A minute is judged ``lateness_minutes``
+    after its end, when what came late is in. What lasts for ``adopt_minutes`` is how it is from
+    then on.
     """
 
     season_minutes: Annotated[int, Field(ge=60, le=40_320)] = 1_440

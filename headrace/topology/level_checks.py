@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from headrace.metrics.histogram import EXPOSED_MS
 from headrace.topology.burn import lowest_target
 from headrace.topology.levels import OWNER, Level
 from headrace.topology.model import Topology
@@ -13,6 +14,12 @@ from headrace.topology.tree import Path, Tree
 
 def run(topology: Topology, tree: Tree) -> None:
     """Note every one that can't, or of which nobody could be told."""
+    for path, seconds in _freshness(topology):
+        if seconds * 1000 not in EXPOSED_MS:
+            bounds = ", ".join(f"{ms / 1000:g}" for ms in EXPOSED_MS)
+            tree.problem(
+                path, seconds, "not a bound of the freshness histogram", f"one of {bounds}"
+            )
     for path, level in _levels(topology):
         lowest = lowest_target(level.window_days)
         if level.target <= lowest:
@@ -36,3 +43,12 @@ def _levels(topology: Topology) -> Iterator[tuple[Path, Level]]:
     for name, metric in topology.metrics.items():
         if metric.objective is not None:
             yield ("metrics", name, "objective"), Level(target=metric.objective.target)
+
+
+def _freshness(topology: Topology) -> Iterator[tuple[Path, float]]:
+    if topology.service_levels is not None:
+        for sink, within in topology.service_levels.freshness.items():
+            yield ("service_levels", "freshness", sink, "seconds"), within.seconds
+    for name, metric in topology.metrics.items():
+        if metric.objective is not None:
+            yield ("metrics", name, "objective", "freshness_s"), metric.objective.freshness_s

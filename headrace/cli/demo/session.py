@@ -25,6 +25,7 @@ from headrace import endpoints, stack, topology
 from headrace.block import TopicPartition
 from headrace.cli.apply import apply_all
 from headrace.cli.demo.numbers import Numbers
+from headrace.cli.demo.serving import Serving, serving
 from headrace.cli.demo.usage import Usage
 from headrace.cli.demo.view import Moment, render
 from headrace.endpoints import Endpoints, from_environment
@@ -65,9 +66,11 @@ def play(plan: Plan, console: Console) -> dict[str, Any]:
         workers = Workers(plan.root, plan.workers, log_file=home / "workers.log")
         cleanup.callback(workers.stop)
         workers.start()
+        page = cleanup.enter_context(serving(plan.root, home / "serve.log"))
         ready = time.monotonic() - began
         console.print(f"Ready after {ready:.1f} s. Workers log to {home.name}/workers.log")
-        stage = cleanup.enter_context(_Stage.open(plan, declared, where, home, workers))
+        console.print(f"Live page: [bold]{page.address}[/]")
+        stage = cleanup.enter_context(_Stage.open(plan, declared, where, home, workers, page))
         with _interrupt() as interrupted:
             sent = stage.load(console, interrupted)
         stage.drain(console)
@@ -139,6 +142,7 @@ class _Stage:
         lag: LagReader,
         live: LiveReader,
         told: WorkersReader,
+        page: Serving,
     ) -> None:
         self._plan = plan
         self._topology = declared
@@ -148,7 +152,9 @@ class _Stage:
         self._reader = live
         self._told = told
         self._states: list[WorkerState] = []
+        self._page = page
         self.usage = Usage()
+        self.usage.watch("serving", page.pid)
         self.ready_at = time.monotonic()
         self.first_rows_at = float("nan")
         self._before: Moment | None = None
@@ -156,7 +162,13 @@ class _Stage:
     @classmethod
     @contextmanager
     def open(
-        cls, plan: Plan, declared: Topology, where: Endpoints, home: Path, workers: Workers
+        cls,
+        plan: Plan,
+        declared: Topology,
+        where: Endpoints,
+        home: Path,
+        workers: Workers,
+        page: Serving,
     ) -> Iterator[_Stage]:
         """Connect to the services."""
         partitions = [
@@ -168,7 +180,7 @@ class _Stage:
         told = WorkersReader(where.redis, declared.redis.prefix)
         try:
             with LagReader(where.kafka, declared.name, partitions) as lag:
-                stage = cls(plan, declared, home, workers, lag, live, told)
+                stage = cls(plan, declared, home, workers, lag, live, told, page)
                 stage._watch_services(plan.root)
                 if sum(entry.end for entry in lag.read().values()) and from_environment():
                     raise Terminal(
@@ -252,6 +264,7 @@ class _Stage:
             numbers=self.numbers(),
             revenue=revenue,
             phase=phase,
+            page=self._page.address,
         )
         live.update(render(moment, self._before))
         self._before = moment

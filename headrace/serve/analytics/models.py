@@ -1,4 +1,4 @@
-"""The documents of the analytics routes, for the API's description. Answers are not checked again."""
+"""The documents of the analytics routes, for the API's description."""
 
 from __future__ import annotations
 

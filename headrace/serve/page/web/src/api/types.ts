@@ -125,11 +125,12 @@ export interface Trace {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-  readonly produced_at: number | string | null;
+  readonly summary: string;
   readonly block: { readonly first: number; readonly last: number } | null;
   readonly rows: readonly { readonly table: string; readonly columns: Record<string, unknown> }[];
+  readonly buckets: readonly { readonly view: string; readonly key: Record<string, string> }[];
   readonly keys: readonly { readonly key: string; readonly keyspace: string }[];
-  readonly times: readonly { readonly step: string; readonly at: number | string }[];
+  readonly times: readonly { readonly step: string; readonly at: number }[];
   readonly sample: unknown;
 }
 
@@ -138,6 +139,7 @@ export interface Declared {
   readonly name: string;
   readonly doc?: string;
   readonly owner?: string;
+  readonly owners?: readonly string[];
   readonly schema?: { readonly subject: string; readonly version: number };
 }
 

@@ -9,9 +9,10 @@ const THICK = 5;
 
 /** What a box and its edges show of a node at a time. */
 export interface Reading {
-  /** Events or rows a second; null where nobody counts. */
-  readonly rate: number | null;
-  readonly lag?: number;
+  /** What stands in the box. */
+  readonly text: string;
+  /** Events a second that leave a topic, or rows a second that reach a table; else null. */
+  readonly flow: number | null;
   readonly wrong?: boolean;
 }
 
@@ -51,7 +52,7 @@ export class Picture {
 
   /** Show the rates of now. */
   update(read: (node: Node) => Reading): void {
-    const rates = this.#lines.map(({ from, to }) => read(edgeSource(from, to)).rate);
+    const rates = this.#lines.map(({ from, to }) => read(counted(from, to)).flow);
     const most = Math.max(1, ...rates.map((rate) => rate ?? 0));
     this.#lines.forEach(({ path, rate }, i) => {
       const value = rates[i] ?? null;
@@ -62,8 +63,9 @@ export class Picture {
     });
     for (const [id, box] of this.#boxes) {
       const reading = read({ id, name: box.dataset.name!, kind: box.dataset.kind! });
-      const text = status(reading);
+      const { text } = reading;
       box.querySelector(".reading")!.textContent = text;
+      box.querySelector(".name")!.setAttribute("y", String(text ? 14.5 : SIZE.boxHeight / 2 + 4));
       box.classList.toggle("wrong", reading.wrong ?? false);
       box.setAttribute("aria-label", `${box.dataset.kind} ${box.dataset.name}, ${text || "no figures"}`);
     }
@@ -99,7 +101,7 @@ export class Picture {
         }) as EventListener,
       },
       s("rect", { width: SIZE.boxWidth, height: SIZE.boxHeight, rx: radius }),
-      s("text", { class: "name", x: inset, y: 14.5 }, clipped(node.name)),
+      s("text", { class: "name", x: inset, y: SIZE.boxHeight / 2 + 4 }, clipped(node.name)),
       s("text", { class: "reading", x: inset, y: 27 }),
     );
     box.dataset.name = node.name;
@@ -120,22 +122,15 @@ export class Picture {
 }
 
 /** Topics hand the same events to all that read them; tables take rows: that end is counted. */
-function edgeSource(from: Placed, to: Placed): Placed {
+function counted(from: Placed, to: Placed): Placed {
   return from.kind === "topic" ? from : to;
 }
 
 function labelPlace(from: Placed, to: Placed): Record<string, string | number> {
-  if (edgeSource(from, to) === from) {
+  if (counted(from, to) === from) {
     return { x: from.x + SIZE.boxWidth + 6, y: from.y + SIZE.boxHeight / 2 - 4 };
   }
   return { x: to.x - 6, y: to.y + SIZE.boxHeight / 2 - 4, "text-anchor": "end" };
-}
-
-function status(reading: Reading): string {
-  const parts = [];
-  if (reading.rate !== null) parts.push(`${short(reading.rate)}/s`);
-  if (reading.lag) parts.push(`lag ${short(reading.lag)}`);
-  return parts.join("  ·  ");
 }
 
 function curve(from: Placed, to: Placed): string {

@@ -10,7 +10,10 @@ interface Column {
   readonly values: ReadonlyMap<string, number | null>;
 }
 
-/** A row for each value of a dimension, a column for each metric; quantiles have one a level. */
+/** So many values of a dimension are looked through for those of the rows. */
+const OTHERS = 200;
+
+/** A row for each value of a dimension, a column for each metric; of quantiles the highest. */
 export class Breakdown implements View {
   readonly body = h("div", { class: "scroll", tabindex: 0, role: "region" });
 
@@ -20,10 +23,12 @@ export class Breakdown implements View {
 
   async refresh(): Promise<void> {
     const { client, panel, metrics } = this.setting;
-    const asked = query({ by: panel.by, n: panel.rows, last: panel.last });
     const columns = (
       await Promise.all(
-        metrics.map(async (metric) => {
+        metrics.map(async (metric, i) => {
+          // The first metric chooses the rows; the others' greatest may be of other rows.
+          const n = i === 0 ? panel.rows : OTHERS;
+          const asked = query({ by: panel.by, n, last: panel.last });
           const path = `/v1/metrics/${metric.name}/top?${asked}`;
           return columnsOf(metric, panel.by ?? "", await client.get<TopAnswer>(path));
         }),

@@ -6,7 +6,7 @@ import { showBars } from "./top.ts";
 
 /** Steps one after the other, each with its share of the first and of the step before. */
 export class Funnel implements View {
-  readonly body = h("ol", { class: "bars" });
+  readonly body = h("ol", { class: "ranked" });
 
   constructor(private readonly setting: Setting) {}
 

@@ -117,7 +117,7 @@ export class Lines implements View {
       ...this.#size(),
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
-      padding: [8, 4, 0, 0],
+      padding: [8, 16, 0, 0],
       scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] } },
       axes: [
         {

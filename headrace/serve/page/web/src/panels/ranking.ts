@@ -6,7 +6,7 @@ import { showBars } from "./top.ts";
 
 /** The members of a sorted set with the greatest scores. */
 export class Ranking implements View {
-  readonly body = h("ol", { class: "bars" });
+  readonly body = h("ol", { class: "ranked" });
 
   constructor(private readonly setting: Setting) {}
 

@@ -5,7 +5,7 @@ import { QUIET, query, type Setting, type View } from "./panel.ts";
 
 /** The greatest values of a metric by a dimension, as bars from one side. */
 export class Top implements View {
-  readonly body = h("ol", { class: "bars" });
+  readonly body = h("ol", { class: "ranked" });
 
   constructor(private readonly setting: Setting) {}
 

@@ -3,6 +3,7 @@ import type { Catalog, Pipeline } from "../api/types.ts";
 import { Picture, type Reading } from "../graph/picture.ts";
 import type { Node } from "../graph/layout.ts";
 import { byId, fill } from "../ui/dom.ts";
+import { short } from "../ui/format.ts";
 import { Inspector } from "./inspector.ts";
 import { nodes } from "./lineage.ts";
 
@@ -32,21 +33,19 @@ export class Flow {
   }
 }
 
+/** Topics and agents say their rate and lag; what leaves a topic and reaches a table, the edges. */
 function reading(now: Pipeline, node: Node): Reading {
-  switch (node.kind) {
-    case "topic": {
-      const topic = now.topics[node.name];
-      return topic ? { rate: topic.in_per_s, lag: topic.lag } : { rate: null };
-    }
-    case "agent": {
-      const agent = now.agents[node.name];
-      return agent
-        ? { rate: agent.events_per_s, lag: agent.lag, wrong: agent.last_errors.length > 0 }
-        : { rate: null };
-    }
-    case "table":
-      return { rate: now.tables[node.name]?.rows_per_s ?? null };
-    default:
-      return { rate: null };
+  const topic = node.kind === "topic" ? now.topics[node.name] : undefined;
+  if (topic) return { text: status(topic.in_per_s, topic.lag), flow: topic.out_per_s };
+  const agent = node.kind === "agent" ? now.agents[node.name] : undefined;
+  if (agent) {
+    const wrong = agent.last_errors.length > 0;
+    return { text: status(agent.events_per_s, agent.lag), flow: null, wrong };
   }
+  const table = node.kind === "table" ? now.tables[node.name] : undefined;
+  return { text: "", flow: table?.rows_per_s ?? null };
+}
+
+function status(rate: number, lag: number): string {
+  return lag ? `${short(rate)}/s, lag ${short(lag)}` : `${short(rate)}/s`;
 }

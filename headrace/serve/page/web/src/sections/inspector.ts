@@ -42,10 +42,10 @@ export class Inspector {
       known?.doc ? h("p", {}, known.doc) : null,
       this.#live,
       facts([
-        ["Owner", known?.owner],
+        ["Owner", known?.owner || known?.owners?.join(", ")],
         ["Schema", schema],
-        ["Reads", neighbours(this.catalog, node, "from").join(", ")],
-        [node.kind === "topic" ? "Read by" : "Writes", neighbours(this.catalog, node, "to").join(", ")],
+        [node.kind === "agent" ? "Reads" : "Filled by", neighbours(this.catalog, node, "from").join(", ")],
+        [node.kind === "agent" ? "Writes" : "Read by", neighbours(this.catalog, node, "to").join(", ")],
       ]),
       this.#sample(node),
     );

@@ -13,10 +13,8 @@ export function install(client: Client): void {
     title: "A person's features",
     label: "Id of the person",
     fetch: async (id) => {
-      const { features } = await client.get<{ features: Entity[] }>(
-        `/v1/features/${encodeURIComponent(id)}`,
-      );
-      const kept = Object.entries(features[0]?.keyspaces ?? {}).filter(([, held]) => size(held));
+      const { keyspaces } = await client.get<Entity>(`/v1/features/${encodeURIComponent(id)}`);
+      const kept = Object.entries(keyspaces).filter(([, held]) => size(held));
       if (!kept.length) return [h("p", { class: "quiet" }, `Nothing is kept of ${id}.`)];
       return kept.map(([keyspace, held]) => block(keyspace, held));
     },

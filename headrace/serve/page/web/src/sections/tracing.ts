@@ -15,23 +15,31 @@ export function install(client: Client): (id: string) => void {
 }
 
 function show(trace: Trace): Node[] {
-  const block = trace.block ? `offsets ${trace.block.first} to ${trace.block.last}` : "not applied yet";
-  return [
+  const { block, rows, buckets, keys, sample } = trace;
+  const parts = [
+    h("p", {}, trace.summary),
     h(
       "dl",
       {},
       h("dt", {}, "Position"),
       h("dd", {}, `${trace.topic}, partition ${trace.partition}, offset ${trace.offset}`),
       h("dt", {}, "Block"),
-      h("dd", {}, block),
+      h("dd", {}, block ? `offsets ${block.first} to ${block.last}` : "not applied yet"),
     ),
     steps(trace),
-    section("Rows", trace.rows.length > 0, () => trace.rows.map((row) => h("details", {}, h("summary", {}, row.table), json(row.columns)))),
-    section("Keys", trace.keys.length > 0, () => [
-      table(["Keyspace", "Key"], trace.keys.map((key) => [key.keyspace, key.key]), "Keys in Redis"),
-    ]),
-    section("Event", trace.sample !== null, () => [json(trace.sample)]),
-  ].filter((node) => node !== null);
+    section(
+      "Rows",
+      rows.map((row) => h("details", {}, h("summary", {}, row.table), json(row.columns))),
+    ),
+    section("Counted in", listed(["View", "Row"], buckets.map((one) => [one.view, Object.values(one.key).join(", ")]))),
+    section("Keys", listed(["Keyspace", "Key"], keys.map((one) => [one.keyspace, one.key]))),
+    section("Event", sample ? [json(sample)] : []),
+  ];
+  return parts.filter((node) => node !== null);
+}
+
+function listed(columns: string[], rows: string[][]): Node[] {
+  return rows.length ? [table(columns, rows, columns.join(" and "))] : [];
 }
 
 /** Each step with the time since the first. */
@@ -49,6 +57,6 @@ function steps(trace: Trace): HTMLElement | null {
   return table(["Step", "#Time (UTC)", "#Since the first"], rows, "Times of the event");
 }
 
-function section(title: string, some: boolean, body: () => Node[]): HTMLElement | null {
-  return some ? h("section", {}, h("h4", {}, title), ...body()) : null;
+function section(title: string, body: readonly Node[]): HTMLElement | null {
+  return body.length ? h("section", {}, h("h4", {}, title), ...body) : null;
 }

@@ -26,7 +26,7 @@ export class Vitals {
   show(now: Pipeline): void {
     const [first, second, third, ...rest] = FIXED;
     const sinks = Object.keys(now.sinks).map(
-      (sink) => [`fresh-${sink}`, `Freshness, ${sink}`, (p: Pipeline) => freshness(p, sink)] as const,
+      (sink) => [`fresh-${sink}`, `Visible in ${sink}, p95`, (p: Pipeline) => freshness(p, sink)] as const,
     );
     for (const [id, label, read] of [first!, second!, third!, ...sinks, ...rest]) {
       const cell = this.#cells.get(id) ?? this.#add(id, label);
@@ -76,7 +76,7 @@ function freshness(now: Pipeline, sink: string): Vital {
   return {
     value: p95,
     text: duration(p95),
-    note: `p95; p50 ${duration(p50 ?? 0)}, p99 ${duration(p99 ?? 0)}`,
+    note: `p50 ${duration(p50 ?? 0)}, p99 ${duration(p99 ?? 0)}`,
   };
 }
 
