@@ -42,9 +42,9 @@ from headrace.cli.apply import apply_all
 from headrace.cli.demo.usage import Usage
 from headrace.endpoints import Endpoints
 from headrace.lag import LagReader
+from headrace.security.redis import connect
 from headrace.topics import Topics, wanted
 from headrace.topology import Topology
-from sinks.redis.connect import connect
 from sinks.redis.writer import RedisSink
 
 GUARANTEES = ("exactly_once", "at_least_once")

@@ -11,7 +11,7 @@ import headrace
 from headrace import topology
 from headrace.endpoints import Endpoints
 from headrace.private.ring import KeyStore
-from headrace.serve import intake, problems, registry
+from headrace.serve import intake, problems, reading, registry
 from headrace.serve.context import Context
 from headrace.topology.model import Topology
 
@@ -30,6 +30,8 @@ def create(
     name = context.topology.name
     app = FastAPI(title=f"Headrace: {name}", version=headrace.__version__)
     problems.install(app)
-    registry.include(app, registry.Catalog(root, context.topology), allow_register)
+    schemas = registry.Catalog(root, context.topology)
+    registry.include(app, schemas, allow_register)
+    reading.include(app, context, schemas)
     intake.include(app, context)
     return app

@@ -30,7 +30,7 @@ class Ledger:
     def __init__(self, world: World, wiring: Wiring, dedupe: frozenset[str] = frozenset()) -> None:
         self._dedupe = dedupe
         self._tables = {stream: Table(route.partitions) for stream, route in wiring.items()}
-        self._views = Views()
+        self._views = Views(world)
         self._features = Features(world)
         self._models = Models(world)
 

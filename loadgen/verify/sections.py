@@ -19,6 +19,7 @@ SUMS = {
     "active_users_by_minute": (),
     "funnel_by_hour": ("events",),
     "exposures_by_hour": ("exposures",),
+    "customer_days": ("orders",),
 }
 DISTINCT = frozenset({"active_users_by_minute", "funnel_by_hour", "exposures_by_hour"})
 
@@ -60,7 +61,7 @@ def _view(truth: Truth, name: str, topology: Topology) -> pl.DataFrame:
             ordered = sorted(truth.latencies[key])
             row += [float(ordered[int(q * (len(ordered) - 1))]) for q in QUANTILES.values()]
         rows.append(row)
-    times = {k: pl.Int64 if k in ("minute", "hour") else pl.String for k in keys}
+    times = {k: pl.Int64 if k in ("minute", "hour", "day") else pl.String for k in keys}
     schema: dict[str, type[pl.DataType]] = {**times, **dict.fromkeys(sums, pl.Int64)}
     if name in DISTINCT:
         schema["users"] = pl.Int64

@@ -51,8 +51,8 @@ class Truth:
         self.sums: dict[tuple[str, tuple[Any, ...]], list[int]] = {}
         #: (view, key) → distinct users
         self.users: dict[tuple[str, tuple[Any, ...]], set[str]] = defaultdict(set)
-        #: (minute, route) → latencies in µs
-        self.latencies: dict[tuple[int, str], list[int]] = defaultdict(list)
+        #: (minute, tenant, route) → latencies in µs
+        self.latencies: dict[tuple[int, str, str], list[int]] = defaultdict(list)
         #: (keyspace, id, field) → value, by kind
         self.counters: dict[tuple[str, str, str], int] = defaultdict(int)
         self.floats: dict[tuple[str, str, str], float] = defaultdict(float)
@@ -181,6 +181,7 @@ class Truth:
         minute = ms // 60_000 * 60_000
         self._sum("revenue_by_minute", (minute, region, e["currency"]), 1, total)
         self._funnel(ms, region, "order_placed", user)
+        self._sum("customer_days", (user, ms // DAY_MS * DAY_MS), 1)
         self._ring(user, "orders", ms, 1)
         self._ring(user, "spend", ms, total)
         lines = []
@@ -195,7 +196,7 @@ class Truth:
                     "unit_price": price,
                 }
             )
-            key = (minute, region, category)
+            key = (minute, region, e["currency"], category)
             self._sum("revenue_by_category", key, 1, quantity, price * quantity)
             self._interest(user, product, category, ms, 8)
             self.counters["product:demand", product, "purchases"] += 1
@@ -221,7 +222,7 @@ class Truth:
 
     def _requests(self, partition: int, _: int, e: Event) -> None:
         self._row("requests", partition, e, e["latency_us"])
-        key = (e["occurred_at"] // 60_000 * 60_000, e["route"])
+        key = (e["occurred_at"] // 60_000 * 60_000, e["tenant"], e["route"])
         self._sum("requests_by_minute", key, 1, int(e["status"] >= 500), int(e["cache_hit"]))
         self.latencies[key].append(e["latency_us"])
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from sinks.redis.connect import connect
+from headrace.security.redis import connect
 from sinks.redis.errors import ERRORS, classify
 
 T = TypeVar("T")

@@ -10,11 +10,11 @@ from typing import Any
 from redis.exceptions import NoScriptError, RedisError
 
 from headrace.block import TopicPartition
+from headrace.security.redis import connect, look_again
 from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import Writes
 from sinks.redis import eviction
-from sinks.redis.connect import connect, look_again
 from sinks.redis.errors import ERRORS, classify, demoted
 from sinks.redis.keys import Keys
 from sinks.redis.pack import Chunk, chunks, digest

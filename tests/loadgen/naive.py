@@ -130,13 +130,14 @@ class State:
         minute, hour = at // 60_000 * 60_000, at // 3_600_000 * 3_600_000
         self._group("revenue_by_minute", (minute, e["region"], e["currency"]), 1, total)
         self._group("funnel_by_hour", (hour, e["region"], "order_placed"), 1, {user})
+        self._group("customer_days", (user, at // 86_400_000 * 86_400_000), 1)
         self._ring(user, "orders", at, 1)
         self._ring(user, "spend", at, total)
         lines = [line | {"unit_price": cents(line["unit_price"])} for line in e["lines"]]
         self._last("order", order, "lines", at, lines)
         for line in lines:
             product, units = line["product_id"], line["quantity"]
-            key = minute, e["region"], line["category"]
+            key = minute, e["region"], e["currency"], line["category"]
             self._group("revenue_by_category", key, 1, units, units * line["unit_price"])
             self.counters["product:demand"][product, "purchases"] += 1
             self.counters["product:demand"][product, "units"] += units
@@ -153,7 +154,7 @@ class State:
 
     def _requests(self, e: dict[str, Any], at: int) -> None:
         error, hit = int(e["status"] >= 500), int(e["cache_hit"])
-        key = at // 60_000 * 60_000, e["route"]
+        key = at // 60_000 * 60_000, e["tenant"], e["route"]
         self._group("requests_by_minute", key, 1, error, hit, [e["latency_us"]])
 
     def _flags(self, e: dict[str, Any], at: int) -> None:

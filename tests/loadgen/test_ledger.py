@@ -30,6 +30,7 @@ SECTIONS = {
     "view.active_users_by_minute",
     "view.funnel_by_hour",
     "view.exposures_by_hour",
+    "view.customer_days",
     "redis.user",
     "redis.user:recent",
     "redis.user:affinity:category",
@@ -67,10 +68,9 @@ def _compare(ledger: Ledger, chunks: list[Chunk]) -> None:
     for name in sorted(SECTIONS):
         assert _keyed(name, found[name]) == expected.get(name, {}), name
     latencies = state.views["requests_by_minute"]
-    for minute, route, p50, p95, p99 in (
-        found["view.requests_by_minute"].select("minute", "route", "p50", "p95", "p99").iter_rows()
-    ):
-        exact = sorted(latencies[minute, route][3])
+    columns = ["minute", "tenant", "route", "p50", "p95", "p99"]
+    for *key, p50, p95, p99 in found["view.requests_by_minute"].select(columns).iter_rows():
+        exact = sorted(latencies[tuple(key)][3])
         for share, estimate in ((0.5, p50), (0.95, p95), (0.99, p99)):
             value = exact[int(share * (len(exact) - 1))]
             assert abs(estimate - value) <= 0.010_001 * value

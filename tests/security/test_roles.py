@@ -21,8 +21,8 @@ import redis
 from headrace import topology
 from headrace.errors import HeadraceError, Terminal
 from headrace.security import grants
+from headrace.security.redis import connect
 from headrace.serve.readers import ClickHouseReader
-from sinks.redis.connect import connect
 from sinks.redis.errors import ERRORS, classify
 from tests.cli.test_commands import ROOT, Shell
 from tests.security.acl import redis_rules

@@ -16,8 +16,8 @@ from headrace.errors import ConfigError
 from headrace.security.address import complete
 from headrace.security.kafka import KafkaSecurity, from_environment
 from headrace.security.link import settings
+from headrace.security.redis import connect
 from headrace.security.secret import HIDDEN, Secret, redacted
-from sinks.redis.connect import connect
 from tests.security.authority import Authority
 
 CANARY = "canary-7f3a"

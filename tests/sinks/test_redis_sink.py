@@ -13,10 +13,10 @@ import redis
 from headrace.block import TopicPartition
 from headrace.endpoints import Endpoints
 from headrace.errors import Behind, ConfigError, Terminal, Transient
+from headrace.security.redis import connect
 from headrace.sink import BlockRange, Mark
 from headrace.topology.model import Topology
 from headrace.writes import NOTHING, Kind, RedisOps, Writes
-from sinks.redis.connect import connect
 from sinks.redis.errors import classify
 from sinks.redis.keys import Keys
 from sinks.redis.pack import CHUNK_OPS, chunks, digest

@@ -58,10 +58,10 @@ def test_a_section_that_one_side_lacks_differs_in_every_item():
 
 @pytest.mark.parametrize(("p95", "differing"), [(102.0, 0), (97.6, 0), (103.0, 1), (None, 1)])
 def test_quantiles_may_differ_by_their_sketches_error(p95, differing):
-    columns = ["minute", "route", "requests", "p95"]
-    left = pl.DataFrame([(0, "/a", 1, 100.0)], schema=columns, orient="row")
+    columns = ["minute", "tenant", "route", "requests", "p95"]
+    left = pl.DataFrame([(0, "t", "/a", 1, 100.0)], schema=columns, orient="row")
     right = pl.DataFrame(
-        [(0, "/a", 1, p95)], schema={**left.schema, "p95": pl.Float64}, orient="row"
+        [(0, "t", "/a", 1, p95)], schema={**left.schema, "p95": pl.Float64}, orient="row"
     )
     assert outcome("view.requests_by_minute", left, right).differing == differing
 

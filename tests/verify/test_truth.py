@@ -118,12 +118,13 @@ def test_orders_and_payments_keep_the_newest_by_event_time():
     }
     minute = T // 60_000 * 60_000
     assert rows(truth, "view.revenue_by_minute") == [(minute, "apac", "EUR", 1, 1_234)]
-    assert rows(truth, "view.revenue_by_category") == [(minute, "apac", "c", 1, 2, 1_234)]
+    assert rows(truth, "view.revenue_by_category") == [(minute, "apac", "EUR", "c", 1, 2, 1_234)]
+    assert rows(truth, "view.customer_days") == [("u", T // 86_400_000 * 86_400_000, 1)]
     assert rows(truth, "view.payments_by_minute") == [(minute, "captured", "card", 1, 1_234)]
 
 
 def test_requests_flags_and_the_funnel():
-    request = {**BASE, "occurred_at": T, "route": "/r", "cache_hit": True}
+    request = {**BASE, "occurred_at": T, "tenant": "t", "route": "/r", "cache_hit": True}
     truth = counted(
         ("platform.requests", {**request, "status": 500, "latency_us": 10}),
         ("platform.requests", {**request, "status": 200, "latency_us": 30, "cache_hit": False}),
@@ -133,7 +134,8 @@ def test_requests_flags_and_the_funnel():
         ("shop.orders", order("placed")),
     )
     minute, hour = T // 60_000 * 60_000, T // 3_600_000 * 3_600_000
-    assert rows(truth, "view.requests_by_minute") == [(minute, "/r", 2, 1, 1, 10.0, 10.0, 10.0)]
+    (row,) = rows(truth, "view.requests_by_minute")
+    assert row == (minute, "t", "/r", 2, 1, 1, 10.0, 10.0, 10.0)
     assert rows(truth, "view.exposures_by_hour") == [(hour, "f", "on", 1, 1)]
     assert rows(truth, "view.funnel_by_hour") == [
         (hour, "apac", "order_placed", 1, 1),
