@@ -23,11 +23,15 @@ PAUSE_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Positions of one partition: the log's first and next offset, and the committed one."""
+    """Positions of one partition: the log's first and next offset, and the committed one.
+
+    ``metadata`` is what the worker wrote beside the committed offset (see ``delivery.intent``).
+    """
 
     begin: int
     end: int
     committed: int | None
+    metadata: str = ""
 
     @property
     def behind(self) -> int:
@@ -38,8 +42,19 @@ class Lag:
 class LagReader:
     """Asks the broker for committed and end offsets. Never joins the group."""
 
-    def __init__(self, bootstrap: str, group: str, partitions: Iterable[TopicPartition]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        group: str,
+        partitions: Iterable[TopicPartition],
+        *,
+        timeout_s: float = TIMEOUT_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """``timeout_s`` bounds each request, ``patience_s`` how long failed ones are repeated."""
         self._partitions = list(partitions)
+        self._timeout_s = timeout_s
+        self._patience_s = patience_s
         topics = sorted({tp.topic for tp in self._partitions})
         needed = [grants.Grant(grants.DESCRIBE, grants.TOPIC, topic) for topic in topics]
         grants.check(bootstrap, [grants.Grant(grants.DESCRIBE, grants.GROUP, group), *needed])
@@ -62,14 +77,18 @@ class LagReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect."""
         self._consumer.close()
 
     def read(self) -> dict[TopicPartition, Lag]:
-        """Read all partitions; raises Transient when the broker does not answer for 30 s.
+        """Read all partitions; raises Transient when the broker does not answer for ``patience_s``.
 
         A broker that has just started loads its groups first and says so meanwhile.
         """
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self._patience_s
         pause = threading.Event()
         while True:
             try:
@@ -81,11 +100,12 @@ class LagReader:
 
     def _read(self) -> dict[TopicPartition, Lag]:
         committed = self._consumer.committed(
-            [KafkaTP(*tp) for tp in self._partitions], timeout=TIMEOUT_S
+            [KafkaTP(*tp) for tp in self._partitions], timeout=self._timeout_s
         )
         lags = {}
         for entry in committed:
-            begin, end = self._consumer.get_watermark_offsets(entry, timeout=TIMEOUT_S)
+            begin, end = self._consumer.get_watermark_offsets(entry, timeout=self._timeout_s)
             offset = entry.offset if entry.offset >= 0 else None
-            lags[TopicPartition(entry.topic, entry.partition)] = Lag(begin, end, offset)
+            tp = TopicPartition(entry.topic, entry.partition)
+            lags[tp] = Lag(begin, end, offset, entry.metadata or "")
         return lags

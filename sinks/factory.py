@@ -15,6 +15,7 @@ from sinks.clickhouse.erase import ClickHouseEraser
 from sinks.clickhouse.writer import Connection, TableSink
 from sinks.redis.erase import RedisEraser
 from sinks.redis.keystore import RedisKeyStore
+from sinks.redis.telling import Telling
 from sinks.redis.writer import RedisSink
 
 #: Address of the key ring's Redis, where it is not the pipeline's.
@@ -37,6 +38,11 @@ def make_sinks(
         for name, table in topology.clickhouse.tables.items()
     ]
     return [*tables, RedisSink(topology, endpoints.redis)]
+
+
+def make_telling(topology: Topology, endpoints: Endpoints) -> Telling:
+    """Where a worker tells its state."""
+    return Telling(endpoints.redis, topology.redis.prefix)
 
 
 def make_key_store(topology: Topology, endpoints: Endpoints) -> KeyStore:

@@ -45,9 +45,9 @@ class Watch(Metrics):
         self._left = {tp: end for tp, end in ends.items() if end}
         self.drained = asyncio.Event()
 
-    def block_done(self, block: Block, outcome: Outcome, now_ms: int) -> None:
+    def block_done(self, block: Block, outcome: Outcome) -> None:
         """See ``Metrics``."""
-        super().block_done(block, outcome, now_ms)
+        super().block_done(block, outcome)
         self._meter.events += len(block)
         self._meter.lap()
         if block.last + 1 >= self._left.get(str(block.tp), 0):
@@ -116,7 +116,7 @@ async def main(root: Path) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(watch.drained.wait(), LOOK_S)
     await app.stop()  # ends with the last commit
-    told = watch.snapshot()
+    told = watch.snapshot(time.monotonic())
     meter.finish(
         {
             "blocks": told["blocks"],

@@ -9,12 +9,14 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Message, Producer
 
+from headrace.block import Header
 from headrace.client.events import Event, Events, NotAnEvent, Ready, event_of
 from headrace.client.lines import at_hand
 from headrace.errors import ConfigError, Transient
 from headrace.private.ring import KeyRing
 from headrace.security import grants
 from headrace.security.link import Link
+from headrace.telemetry.events import Sending
 from headrace.topology.model import Topology
 
 IN_FLIGHT = 100_000
@@ -88,28 +90,35 @@ class EventProducer:
     def _one(
         self, number: int, record: Ready, outcome: Outcome, wrong: Callable[[int, str], None]
     ) -> None:
+        sending = Sending(self._topic)
+
         def acknowledged(error: Any, message: Message) -> None:
             if error is not None:
+                sending.refused(error.name())
                 wrong(number, f"the broker refused it: {error}")
                 return
             outcome.sent += 1
+            sending.stored(message.partition(), message.offset())
             at = message.offset() + 1
             outcome.positions[message.partition()] = max(
                 at, outcome.positions.get(message.partition(), 0)
             )
 
         try:
-            self._enqueue(record, acknowledged)
+            self._enqueue(record, sending.headers(), acknowledged)
         except KafkaException as error:
+            sending.refused(type(error).__name__)
             wrong(number, f"the producer refused it: {error}")
         self._producer.poll(0)
 
-    def _enqueue(self, record: Ready, acknowledged: Callable[..., None]) -> None:
+    def _enqueue(
+        self, record: Ready, headers: list[Header], acknowledged: Callable[..., None]
+    ) -> None:
         """Hand it to the producer, once its queue has room: large events fill a gigabyte."""
         while True:
             try:
                 self._producer.produce(
-                    self._topic, record.value, record.key, on_delivery=acknowledged
+                    self._topic, record.value, record.key, headers=headers, on_delivery=acknowledged
                 )
             except BufferError:
                 self._producer.poll(0.1)

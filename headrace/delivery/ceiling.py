@@ -17,6 +17,11 @@ class Ceiling:
         self._records = 0
         self._bad = 0
 
+    @property
+    def ratio(self) -> float:
+        """The share; 0 until there are ``min_records`` to judge by."""
+        return self._bad / self._records if self._records >= self._config.min_records else 0.0
+
     def check(self, what: str, records: int, bad: int) -> None:
         """Count a block before its dead letters are sent; raise Terminal past the ceiling."""
         self._blocks.append((records, bad))
@@ -26,9 +31,7 @@ class Ceiling:
             gone_records, gone_bad = self._blocks.popleft()
             self._records -= gone_records
             self._bad -= gone_bad
-        if self._records < self._config.min_records:
-            return
-        ratio = self._bad / self._records
+        ratio = self.ratio
         if ratio > self._config.max_ratio:
             raise Terminal(
                 f"{what}: {self._bad} of the last {self._records} records can't be processed "

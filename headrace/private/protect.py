@@ -31,6 +31,8 @@ class Protector:
     def __init__(self, fields: PrivateFields, ring: KeyRing) -> None:
         self._fields = fields
         self._ring = ring
+        #: Persons whose values ``reveal`` has decrypted.
+        self.opened: set[str] = set()
         self._encrypted = fields.encrypted.fields
         self._pseudonyms = tuple(field for field in fields.fields if not field.encrypted)
 
@@ -128,6 +130,7 @@ class Protector:
                 except Unreadable:
                     clear[field.name] = UNREADABLE
                 else:
+                    self.opened.add(who)
                     clear[field.name] = text.bytes_text(raw) if field.binary else raw.decode()
             revealed.append(clear)
         return revealed

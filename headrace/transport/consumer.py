@@ -16,6 +16,7 @@ from headrace.delivery.job import Job
 from headrace.delivery.pace import Turn
 from headrace.delivery.start import Start
 from headrace.errors import HeadraceError
+from headrace.metrics import Metrics
 from headrace.preflight import partitions_changed
 from headrace.topology.model import Delivery as Config
 from headrace.transport.buffer import Cut, Fetched, OutOfStep, PartitionBuffer
@@ -44,6 +45,7 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._config: Config = self.app.headrace.topology.delivery
+        self._metrics: Metrics = self.app.headrace.metrics
         self._buffers: dict[TP, PartitionBuffer] = {}
         self._wake = asyncio.Event()
         self._crashing: asyncio.Future[None] | None = None
@@ -72,7 +74,6 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         self.stop_flow()
         assignment = self.assignment()
         runtime = self.app.headrace
-        runtime.metrics.rebalances += 1
         for tp in assignment:
             if tp.partition >= runtime.topology.partitions(tp.topic):
                 self._on_fatal(partitions_changed(runtime.topology, tp.topic))
@@ -130,8 +131,14 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_fatal(error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Also told of an empty assignment, for which nothing is sought."""
+        self._metrics.took(len(assigned))
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish what is being written before the partitions go to somebody else."""
+        self._metrics.gave_up()
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._buffers.pop(tp, None)
@@ -217,15 +224,18 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
     def _wanted(self) -> dict[TP, int]:
         config = self._config
         held = sum(buffer.nbytes for buffer in self._buffers.values()) + self._delivery.nbytes
-        if held >= config.memory_bytes:
-            return {}
-        active = self._get_active_partitions()
-        wants = {
-            tp: buffer.wants(config.max_rows, config.max_bytes)
-            for tp, buffer in self._buffers.items()
-            if tp in active
-        }
-        return {tp: n for tp, n in wants.items() if n}
+        wanted: dict[TP, int] = {}
+        if held < config.memory_bytes:
+            active = self._get_active_partitions()
+            wants = {
+                tp: buffer.wants(config.max_rows, config.max_bytes)
+                for tp, buffer in self._buffers.items()
+                if tp in active
+            }
+            wanted = {tp: n for tp, n in wants.items() if n}
+        self._metrics.held_bytes = held
+        self._metrics.paused = len(self._buffers) - len(wanted)
+        return wanted
 
     def _ripe(self) -> Iterable[tuple[TP, Block, Turn | None]]:
         """Blocks to be offered now, those that have waited longest first."""
@@ -274,7 +284,9 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         )
 
     def _track(self, tp: TP) -> None:
-        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+        end = self.highwater(tp)
+        self.app.monitor.track_tp_end_offset(tp, end)
+        self._metrics.ends[f"{tp.topic} {tp.partition}"] = end
 
     def _now(self) -> float:
         return float(self.app.headrace.clock.monotonic())

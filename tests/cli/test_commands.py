@@ -278,6 +278,8 @@ def test_the_demo_sends_drains_verifies_and_reports(shell, tmp_path):
     assert report["differing"] == 0
     assert report["events"] == 20_000
     assert report["compared"] > 10_000
-    assert set(report["cpu_seconds"]) == {"kafka", "redis", "clickhouse", "generator", "worker"}
+    services = {"kafka", "redis", "clickhouse"}
+    assert set(report["cpu_seconds"]) == services | {"generator", "worker", "serving"}
+    assert "Live page: http://127.0.0.1:" in out
     for sink in ("clickhouse", "redis"):
         assert 0 < report["freshness_ms"][sink]["p50"] <= report["freshness_ms"][sink]["p99"]

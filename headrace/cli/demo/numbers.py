@@ -1,14 +1,13 @@
-"""The workers' snapshots added up."""
+"""The workers' numbers added up."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import orjson
 
 from headrace.metrics import Histogram
+from headrace.worker_state import WorkerState
 
 
 @dataclass
@@ -22,23 +21,20 @@ class Numbers:
     freshness: dict[str, Histogram] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path) -> Numbers:
-        """Add up the snapshots in a folder; workers that have not written yet count nothing."""
+    def of(cls, states: Iterable[WorkerState]) -> Numbers:
+        """Add up what workers told."""
         total = cls()
-        for path in sorted(folder.glob("*.json")):
-            snapshot = orjson.loads(path.read_bytes())
-            total.events += sum(snapshot["events"].values())
-            total.rows += sum(snapshot["rows"].values())
-            total.dead_letters.update(snapshot["dead_letters"])
-            total.retries.update(snapshot["sink_retries"])
-            for sink, counts in snapshot["freshness"].items():
+        for state in states:
+            numbers = state["numbers"]
+            total.events += sum(numbers["events"].values())
+            total.rows += sum(numbers["rows"].values())
+            total.dead_letters.update(numbers["dead_letters"])
+            total.retries.update(numbers["sink_retries"])
+            for sink, counts in numbers["freshness"].items():
                 histogram = total.freshness.setdefault(sink, Histogram())
                 histogram.counts += Histogram(counts).counts
         return total
 
     def freshness_ms(self) -> dict[str, dict[str, int | None]]:
         """p50, p95 and p99 by sink, in ms from produced to visible."""
-        return {
-            sink: {f"p{round(q * 100)}": h.quantile(q) for q in (0.5, 0.95, 0.99)}
-            for sink, h in sorted(self.freshness.items())
-        }
+        return {sink: histogram.quantiles() for sink, histogram in sorted(self.freshness.items())}

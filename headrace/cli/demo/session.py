@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ from headrace import endpoints, stack, topology
 from headrace.block import TopicPartition
 from headrace.cli.apply import apply_all
 from headrace.cli.demo.numbers import Numbers
+from headrace.cli.demo.serving import Serving, serving
 from headrace.cli.demo.usage import Usage
 from headrace.cli.demo.view import Moment, render
 from headrace.endpoints import Endpoints, from_environment
@@ -31,8 +33,9 @@ from headrace.errors import Terminal, Transient
 from headrace.lag import LagReader
 from headrace.lifeline import die_with_parent
 from headrace.serve.live import LiveReader
+from headrace.serve.workers import WorkersReader
 from headrace.topology.model import Topology
-from headrace.worker import snapshot_dir
+from headrace.worker_state import WorkerState
 from headrace.workers import Workers
 
 TICK_S = 0.5
@@ -63,16 +66,18 @@ def play(plan: Plan, console: Console) -> dict[str, Any]:
         workers = Workers(plan.root, plan.workers, log_file=home / "workers.log")
         cleanup.callback(workers.stop)
         workers.start()
+        page = cleanup.enter_context(serving(plan.root, home / "serve.log"))
         ready = time.monotonic() - began
         console.print(f"Ready after {ready:.1f} s. Workers log to {home.name}/workers.log")
-        stage = cleanup.enter_context(_Stage.open(plan, declared, where, home, workers))
+        console.print(f"Live page: [bold]{page.address}[/]")
+        stage = cleanup.enter_context(_Stage.open(plan, declared, where, home, workers, page))
         with _interrupt() as interrupted:
             sent = stage.load(console, interrupted)
         stage.drain(console)
         seconds = time.time() - sent["started_at_ms"] / 1000
         stage.usage.sample()
-        workers.stop()  # their last snapshots hold everything
-        numbers = Numbers.read(snapshot_dir(plan.root))
+        workers.stop()  # what they tell last holds everything
+        numbers = stage.numbers()
         console.print("Verifying: ledger and log against ClickHouse and Redis …")
         proof = loadgen.verify.verify(
             plan.root, where, declared, ledger=home / "ledger", recount_log=plan.recount
@@ -136,6 +141,8 @@ class _Stage:
         workers: Workers,
         lag: LagReader,
         live: LiveReader,
+        told: WorkersReader,
+        page: Serving,
     ) -> None:
         self._plan = plan
         self._topology = declared
@@ -143,7 +150,11 @@ class _Stage:
         self._workers = workers
         self._lag = lag
         self._reader = live
+        self._told = told
+        self._states: list[WorkerState] = []
+        self._page = page
         self.usage = Usage()
+        self.usage.watch("serving", page.pid)
         self.ready_at = time.monotonic()
         self.first_rows_at = float("nan")
         self._before: Moment | None = None
@@ -151,7 +162,13 @@ class _Stage:
     @classmethod
     @contextmanager
     def open(
-        cls, plan: Plan, declared: Topology, where: Endpoints, home: Path, workers: Workers
+        cls,
+        plan: Plan,
+        declared: Topology,
+        where: Endpoints,
+        home: Path,
+        workers: Workers,
+        page: Serving,
     ) -> Iterator[_Stage]:
         """Connect to the services."""
         partitions = [
@@ -160,9 +177,10 @@ class _Stage:
             for p in range(declared.partitions(topic))
         ]
         live = LiveReader(where.clickhouse, declared.clickhouse.database)
+        told = WorkersReader(where.redis, declared.redis.prefix)
         try:
             with LagReader(where.kafka, declared.name, partitions) as lag:
-                stage = cls(plan, declared, home, workers, lag, live)
+                stage = cls(plan, declared, home, workers, lag, live, told, page)
                 stage._watch_services(plan.root)
                 if sum(entry.end for entry in lag.read().values()) and from_environment():
                     raise Terminal(
@@ -172,6 +190,13 @@ class _Stage:
                 yield stage
         finally:
             live.close()
+            told.close()
+
+    def numbers(self) -> Numbers:
+        """What the workers have done; those that were killed are left out."""
+        with contextlib.suppress(Transient):  # Redis is restarting: the numbers stand still
+            self._states = self._told.read()
+        return Numbers.of(self._states)
 
     def _watch_services(self, root: Path) -> None:
         for service in stack.status(root):
@@ -236,9 +261,10 @@ class _Stage:
             produced=sum(entry.end for entry in lags.values()),
             applied=sum(entry.end - entry.behind for entry in lags.values()),
             lag=by_topic,
-            numbers=Numbers.read(snapshot_dir(self._plan.root)),
+            numbers=self.numbers(),
             revenue=revenue,
             phase=phase,
+            page=self._page.address,
         )
         live.update(render(moment, self._before))
         self._before = moment

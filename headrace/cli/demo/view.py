@@ -23,6 +23,7 @@ class Moment:
     numbers: Numbers
     revenue: list[tuple[str, int, float]] = field(default_factory=list)  # minute, orders, revenue
     phase: str = ""
+    page: str = ""  # address of the live page
 
 
 def render(now: Moment, before: Moment | None) -> RenderableType:
@@ -54,4 +55,4 @@ def render(now: Moment, before: Moment | None) -> RenderableType:
         revenue.add_row(minute, f"{orders:,}", f"{amount:,.2f}")
     row = Table.grid(padding=(0, 3))
     row.add_row(lag, fresh, revenue)
-    return Group(head, row)
+    return Group(head, row, Text.assemble("live page   ", (now.page, "bold")))

@@ -1,0 +1,45 @@
+"""``/v1/pipeline``: rates, lag, freshness, workers and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Response, Security
+from fastapi.responses import StreamingResponse
+
+from headrace.serve.auth import Caller, calling
+from headrace.serve.pipeline.board import Board
+from headrace.serve.pipeline.model import Pipeline
+from headrace.serve.pipeline.watch import Watch
+
+Allowed = Annotated[Caller, Security(calling, scopes=["pipeline:read"])]
+FRESH = {"Cache-Control": "no-store"}
+
+
+def router(watch: Watch) -> APIRouter:
+    """The routes over what is watched."""
+    routes = APIRouter(prefix="/v1/pipeline", tags=["pipeline"], lifespan=watch.lifespan)
+
+    @routes.get("", response_model=Pipeline)
+    async def pipeline(caller: Allowed) -> Response:
+        """The pipeline's state, at most a second old."""
+        return Response(watch.board.json, media_type="application/json", headers=FRESH)
+
+    @routes.get(
+        "/stream",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {}}}},
+    )
+    async def stream(caller: Allowed) -> StreamingResponse:
+        """Server-sent events: the pipeline's state now and each second."""
+        return StreamingResponse(
+            _events(watch.board), media_type="text/event-stream", headers=FRESH
+        )
+
+    return routes
+
+
+async def _events(board: Board) -> AsyncIterator[str]:
+    async for state in board.changes():
+        yield f"data: {state}\n\n"
