@@ -53,6 +53,8 @@ class Topic(Model):
     rules: dict[Name, Rule] = Field(default_factory=dict)
     #: The field that says whose data a record is; required where the schema has ``"pii": true``.
     person: Name | None = None
+    #: What becomes of a record whose private fields its producer did not encrypt.
+    clear_text: Literal["dead_letter", "allow"] = "dead_letter"
 
 
 class Transit(Model):
