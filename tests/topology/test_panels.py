@@ -10,6 +10,7 @@ import pytest
 from headrace.topology import examine, load
 
 ROOT = Path(__file__).resolve().parents[2]
+REGIONS = "show: top, by: region, metrics:"
 TEXT = (ROOT / "topology.yaml").read_text(encoding="utf-8")
 REVENUE = "show: lines, metrics: [revenue], by: region"
 FUNNEL = "show: funnel, funnel: shop"
@@ -21,15 +22,15 @@ TRENDING = "show: ranking, view: trending, id: all"
     [
         (REVENUE, "show: line, metrics: [revenue]", "revenue.show", "not valid", "'lines'"),
         (REVENUE, "show: lines", "revenue.metrics", "missing", "needs 'metrics'"),
-        (REVENUE, "show: lines, metrics: [income]", "revenue.metrics.0", "no such metric", "orders"),
-        (REVENUE, "show: lines, metrics: [revenue], by: route", "revenue.by", "not a dim", "region"),
-        (REVENUE, "show: top, metrics: [revenue, orders], by: region", "revenue.metrics", "more", "one"),
+        (REVENUE, "show: lines, metrics: [income]", "revenue.metrics.0", "no such", "orders"),
+        (REVENUE, "show: lines, metrics: [revenue], by: route", "revenue.by", "not a", "region"),
+        (REVENUE, f"{REGIONS} [revenue, orders]", "revenue.metrics", "more than", "one"),
         (REVENUE, "show: top, metrics: [revenue]", "revenue.by", "missing", "needs 'by'"),
         (REVENUE, f"{REVENUE}, rose: 3", "revenue.rose", "unknown key", "'rows'"),
         (REVENUE, f"{REVENUE}, funnel: shop", "revenue.funnel", "no meaning", "leave it out"),
         (FUNNEL, "show: funnel, funnel: shops", "funnel.funnel", "no such funnel", "shop"),
         (FUNNEL, f"{FUNNEL}, by: region", "funnel.by", "no meaning", "leave it out"),
-        (TRENDING, "show: ranking, view: fashion, id: all", "trending.view", "no such view", "cart"),
+        (TRENDING, "show: ranking, view: fashion, id: all", "trending.view", "no such", "cart"),
         (TRENDING, "show: ranking, view: trending", "trending.id", "missing", "needs 'id'"),
         ("last: 15m", "last: soon", "categories.last", "legal", "smhd"),
     ],
