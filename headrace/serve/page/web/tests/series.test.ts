@@ -22,6 +22,14 @@ test("where there is no room the greatest stay, in their order", () => {
   assert.equal(found.hidden, 1);
 });
 
+test("the axis begins where there is something, but has ten steps", () => {
+  const hour = (first: number) =>
+    Array.from({ length: 60 }, (_, i): [number, number] => [i, i < first ? 0 : 5]);
+  const steps = (first: number) =>
+    chart([{ metric: METRIC, series: [series("a", ...hour(first))] }], 6).times.length;
+  assert.deepEqual([0, 1, 20, 58, 60].map(steps), [60, 60, 41, 10, 60]);
+});
+
 test("a step that still fills is told apart from those that are over", () => {
   const found = chart([{ metric: METRIC, series: [series("a", [1, 5], [2, 6], [3, 1])] }], 6);
   const line = found.lines[0]!;
