@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 
+import clickhouse_connect
 import httpx
 import pytest
 from confluent_kafka import Producer
@@ -19,7 +20,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from headrace import endpoints, probes, stack, topology
 from headrace.cli.apply import apply_all
 from headrace.cli.status import look
+from headrace.clock import ManualClock
 from headrace.errors import ConfigError
+from headrace.serve.context import Context
+from headrace.serve.exposition.business import BusinessCollector, NewestStep
 from headrace.serve.readers import RedisReader
 from headrace.serve.workers import WorkersReader
 from headrace.stack.state import free_ports
@@ -170,6 +174,27 @@ def test_the_serving_process_is_scraped(world, sent):
     assert found["headrace_sse_clients",] == 0
     httpx.get(f"{world.url}/nowhere/{time.monotonic()}")
     assert world.samples(world.url)["headrace_http_requests_total", "GET", "other", "404"] == 1
+
+
+def test_declared_metrics_are_those_of_the_newest_complete_step(world, sent):
+    where = endpoints.load(world.root)
+    client = clickhouse_connect.get_client(dsn=where.clickhouse, database="headrace")
+    minute, count = client.query(
+        "SELECT toUnixTimestamp(toStartOfMinute(occurred_at)) AS minute, count() FROM orders "
+        "WHERE type = 'placed' GROUP BY minute ORDER BY count() DESC LIMIT 1"
+    ).first_row
+    client.close()
+    asked = NewestStep(world.declared, where, ManualClock((minute + 60) * 1000 + 59_999))
+    gauges = asked.read()
+    asked.close()
+    assert gauges.keys() == world.declared.metrics.keys()
+    assert gauges["orders"].labels == ("region", "currency")
+    assert sum(value for _, value in gauges["orders"].rows) == count
+    assert gauges["latency"].labels == ("route", "quantile")
+    collector = BusinessCollector(Context(world.root, world.declared))
+    families = {family.name: family for family in collector.families(gauges)}
+    assert sum(s.value for s in families["headrace_metric_orders"].samples) == count
+    assert "tenant" not in families["headrace_metric_requests"].samples[0].labels
 
 
 def test_workers_states_are_no_data(world, sent):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from headrace.clock import Clock, SystemClock
 from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError, Transient
 from headrace.security.address import clickhouse_options
@@ -43,8 +43,9 @@ class Gauge:
 class NewestStep:
     """Asks ClickHouse for every declared metric."""
 
-    def __init__(self, topology: Topology, where: Endpoints) -> None:
+    def __init__(self, topology: Topology, where: Endpoints, clock: Clock) -> None:
         self._topology = topology
+        self._clock = clock
         try:
             self._client = clickhouse_connect.get_client(
                 **clickhouse_options(where.clickhouse),
@@ -87,7 +88,7 @@ class NewestStep:
     def _rows(self, metric: Metric, by: Sequence[str]) -> list[Any]:
         step_s = aggregates.grain_s(self._topology.clickhouse.views[metric.view], metric.time)
         assert step_s is not None  # the topology was checked
-        end_s = int(time.time()) // step_s * step_s
+        end_s = self._clock.now_ms() // 1000 // step_s * step_s
         scope = Scope(end_s - step_s, end_s, tuple(metric.where.items()))
         return self._ask(compile.series(self._topology, metric, scope, step_s, by))
 
@@ -118,7 +119,7 @@ class BusinessCollector(Collector):
         except ConfigError:
             yield
             return
-        self._poll = Poll("metrics", lambda: NewestStep(topology, where), EVERY_S)
+        self._poll = Poll("metrics", lambda: NewestStep(topology, where, SystemClock()), EVERY_S)
         self._poll.start()
         try:
             yield
@@ -129,9 +130,10 @@ class BusinessCollector(Collector):
         """All families."""
         seen = None if self._poll is None else self._poll.seen
         if seen is not None and seen.value is not None and seen.why is None:
-            yield from self._families(seen.value)
+            yield from self.families(seen.value)
 
-    def _families(self, gauges: dict[str, Gauge]) -> Iterator[Family]:
+    def families(self, gauges: dict[str, Gauge]) -> Iterator[Family]:
+        """The gauges as families, under their declared names and meanings."""
         for name, gauge in gauges.items():
             metric = self._context.topology.metrics[name]
             meaning = f"{metric.doc} ({metric.unit}), in the newest complete step."
