@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Callable
 from typing import Protocol
 
 import headrace
@@ -29,33 +30,38 @@ class Tells(Protocol):
 class Reporter:
     """Writes the state of one worker. Nothing that goes wrong here stops or delays delivery."""
 
-    def __init__(self, runtime: Runtime, telling: Tells, index: int) -> None:
+    def __init__(self, runtime: Runtime, connect: Callable[[], Tells], index: int) -> None:
         self._runtime = runtime
-        self._telling = telling
+        self._connect = connect
         self._index = index
         self._host = socket.gethostname()
         self._silent = False
-        #: When the event loop last came by here, in the clock's monotonic seconds.
-        self.pulse = runtime.clock.monotonic()
+        self._pulse = runtime.clock.monotonic()
+
+    def silence_s(self) -> float:
+        """How long ago the event loop last came by here."""
+        return self._runtime.clock.monotonic() - self._pulse
 
     async def run(self) -> None:
         """Tell until cancelled."""
+        telling = self._connect()
         try:
             while True:
-                self.pulse = self._runtime.clock.monotonic()
-                await asyncio.gather(self._tell(), asyncio.sleep(EVERY_S))
+                self._pulse = self._runtime.clock.monotonic()
+                await asyncio.gather(self._tell(telling), asyncio.sleep(EVERY_S))
         finally:
-            await self._telling.close()
+            await telling.close()
 
     async def last_word(self) -> None:
         """Tell that the worker has ended in order; its numbers hold everything it did."""
-        await self._tell(stopped=True)
-        await self._telling.close()
+        telling = self._connect()
+        await self._tell(telling, stopped=True)
+        await telling.close()
 
-    async def _tell(self, stopped: bool = False) -> None:
+    async def _tell(self, telling: Tells, stopped: bool = False) -> None:
         try:
             async with asyncio.timeout(EVERY_S):
-                await self._telling.tell(self._state(stopped))
+                await telling.tell(self._state(stopped))
         except (HeadraceError, TimeoutError) as error:
             if not self._silent:
                 log.warning("status and page don't see this worker: %s", error or "no answer")

@@ -1,24 +1,25 @@
-"""One worker process: a Faust worker around the composed app, telling its numbers every second."""
+"""One worker process: a Faust worker around the composed app."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import sys
 import threading
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import faust
 from faust.worker import Worker
 
+from headrace import probes
 from headrace.app import Runtime, create
 from headrace.clock import SystemClock
 from headrace.endpoints import load
 from headrace.errors import EXIT_AGAIN, HeadraceError, Transient
 from headrace.heap import one_arena
+from headrace.probes import Address, Probes
 from headrace.repeats import Repeats
 from headrace.reporter import Reporter
 from sinks.factory import make_telling
@@ -31,7 +32,16 @@ log = logging.getLogger(__name__)
 
 
 class HeadraceWorker(Worker):  # type: ignore[misc]
-    """Faust's worker without its banner and its own logging set-up."""
+    """Faust's worker without its banner and its own logging set-up, telling how it is."""
+
+    def __init__(self, app: faust.App, reporter: Reporter) -> None:
+        super().__init__(app, quiet=True, loglevel=None, redirect_stdouts=False)
+        self._reporter = reporter
+
+    async def on_first_start(self) -> None:
+        """Report from now on: a task of the app's would wait for its first assignment."""
+        await super().on_first_start()
+        self.add_future(self._reporter.run())
 
     def _setup_logging(self) -> None:
         """Keep the logging that ``main`` configured."""
@@ -47,32 +57,29 @@ def _created(root: Path) -> faust.App:
         pause.wait(START_PAUSE_S)
 
 
-def work(root: Path, index: int) -> int:
+def work(root: Path, index: int, watched_at: Address | None = None) -> int:
     """Run a worker until a signal or an error; returns the exit code.
+
+    ``watched_at`` is where it answers to ``/metrics``, ``/healthz`` and ``/readyz``.
 
     0 after a signal, 1 after an error that would come again, EXIT_AGAIN otherwise. Waits for a
     Kafka that is away, as it would later on. Raises ConfigError.
     """
     app = _created(root)
     runtime: Runtime = app.headrace
-    where = load(root)
-
-    def reporter() -> Reporter:
-        return Reporter(runtime, make_telling(runtime.topology, where), index)
-
-    @app.task()  # type: ignore[untyped-decorator]
-    async def report(_: Any = None) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            await reporter().run()
-
-    worker = HeadraceWorker(app, quiet=True, loglevel=None, redirect_stdouts=False)
+    telling = partial(make_telling, runtime.topology, load(root))
+    reporter = Reporter(runtime, telling, index)
+    if watched_at is not None:
+        failed = partial(getattr, runtime, "failed")
+        probes.listen(watched_at, Probes(runtime.metrics, reporter.silence_s, failed))
+    worker = HeadraceWorker(app, reporter)
     try:
         worker.execute_from_commandline()
     except SystemExit as exit_:
         code = EXIT_AGAIN if exit_.code else 0
     else:
         code = 0
-    asyncio.run(reporter().last_word())
+    asyncio.run(reporter.last_word())
     if isinstance(runtime.failed, Transient):
         return EXIT_AGAIN  # the start waits for what is away
     return 1 if runtime.failed else code
@@ -84,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path.cwd())
     parser.add_argument("--index", type=int, default=0)
     parser.add_argument("--log-level", default="info")
+    parser.add_argument("--watched-at", type=Address.parse, metavar="HOST:PORT")
     args = parser.parse_args(argv)
     one_arena()
     logging.basicConfig(level=args.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
@@ -92,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     for handler in logging.getLogger().handlers:
         handler.addFilter(Repeats(NOISY, SystemClock()))
     try:
-        return work(args.root, args.index)
+        return work(args.root, args.index, args.watched_at)
     except HeadraceError as error:
         print(f"headrace: {error}", file=sys.stderr)
         return 2

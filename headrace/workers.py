@@ -13,6 +13,7 @@ from pathlib import Path
 
 from headrace.errors import EXIT_AGAIN, Terminal
 from headrace.lifeline import die_with_parent
+from headrace.probes import Address
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,16 @@ class Workers:
         log_file: Path | None = None,
         restarts_in_a_row: int = RESTARTS_IN_A_ROW,
         env: Mapping[str, str] | None = None,
+        watched_at: Address | None = None,
     ) -> None:
+        """Worker ``i`` answers at ``watched_at``, port ``+ i``, to whoever watches it."""
         self._root = root
         self._count = count
         self._log_level = log_level
         self._log_file = log_file
         self._restarts_in_a_row = restarts_in_a_row
         self._env = env or {}
+        self._watched_at = watched_at
         #: Added to the environment of the next worker that is started, once.
         self.env_once: dict[str, str] = {}
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -62,6 +66,8 @@ class Workers:
     def _spawn(self, index: int) -> None:
         command = [sys.executable, "-m", "headrace.worker", "--root", str(self._root)]
         command += ["--index", str(index), "--log-level", self._log_level]
+        if self._watched_at is not None:
+            command += ["--watched-at", str(self._watched_at.of_worker(index))]
         env, self.env_once = self.env_once, {}
         output = None
         if self._log_file is not None:

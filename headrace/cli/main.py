@@ -14,11 +14,11 @@ from headrace.errors import ConfigError, HeadraceError
 
 #: command → one-line help. The module ``headrace.cli.<command>`` has a function of that name and,
 #: if it has commands of its own, their ``app``.
-#: Modules load only when their command runs: `headrace status` must not pay for Polars or Faust.
+#: Modules load only when their command runs: `headrace up` must not pay for Polars or Faust.
 COMMANDS = {
     "up": "Start the local Kafka, Redis and ClickHouse",
     "down": "Stop the local services",
-    "status": "Show the services and what is wrong with them",
+    "status": "Show services, workers, lag and freshness, what is wrong and what to do",
     "check": "Validate topology.yaml and the schemas it names",
     "plan": "Show what apply would change on the running systems",
     "apply": "Create topics and tables as the topology declares",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
+from rich.console import Console
 
 from headrace import stack
-from headrace.cli.status import show
+from headrace.cli.services import table
 
 
 def up(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -18,4 +21,8 @@ def up(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
     """
     root = Path.cwd()
     stack.up(root)
-    show(stack.status(root), json)
+    services = stack.status(root)
+    if json:
+        typer.echo(orjson.dumps([asdict(service) for service in services]).decode())
+    else:
+        Console().print(table(services))

@@ -14,7 +14,7 @@ from headrace.metrics.histogram import Histogram
 from headrace.metrics.reasons import Reasons
 
 if TYPE_CHECKING:
-    from headrace.block import Block, TopicPartition
+    from headrace.block import Block
     from headrace.delivery.job import Outcome
     from headrace.frame import Bad
 
@@ -58,6 +58,8 @@ class Metrics:
         self.commit_retries = 0
         self.rebalances = 0
         self.dead_letter_ratio = 0.0
+        #: Whether the group has told this worker what is its: it may be nothing.
+        self.joined = False
         self.assigned = 0
         self.paused = 0
         self.held_bytes = 0
@@ -73,12 +75,18 @@ class Metrics:
 
     # -- what happens ----------------------------------------------------------------------------
 
-    def assigned_now(self, tps: Sequence[TopicPartition]) -> None:
-        """A new assignment: nothing else is told of partitions from now on."""
+    def took(self, partitions: int) -> None:
+        """A new assignment; nothing is told of partitions of the one before any more."""
         self.rebalances += 1
-        self.assigned = len(tps)
+        self.joined = True
+        self.assigned = partitions
         self.position.clear()
         self.ends.clear()
+
+    def gave_up(self) -> None:
+        """The group is rebalancing: partitions were taken away."""
+        self.joined = False
+        self.assigned = 0
 
     def block_done(self, block: Block, outcome: Outcome) -> None:
         topic = block.topic

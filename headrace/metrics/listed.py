@@ -98,6 +98,12 @@ SERVING: tuple[Metric, ...] = (
     _gauge("", "service_up", "boolean", "service",
            "1 when kafka, clickhouse or redis answered last time it was asked (each second)."),
     _gauge("", "pipeline_ok", "boolean", "", "1 when /v1/pipeline's health has no problem."),
+    # Requests
+    _counter("", "http_requests", "requests", "method route status",
+             "Requests answered. The route is its template; what no route takes is 'other'."),
+    Metric("headrace_http_request_seconds", "histogram", "seconds", ("route",),
+           "Until a request was answered; of a stream (…/stream) until it began."),
+    _gauge("", "sse_clients", "clients", "", "Listeners to server-sent events now."),
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 import headrace
 from headrace import topology
-from headrace.serve import pipeline, problems, registry
+from headrace.serve import exposition, health, pipeline, problems, reading, registry
 from headrace.serve.context import Context
 
 
@@ -21,6 +21,10 @@ def create(root: Path, allow_register: bool = False) -> FastAPI:
     name = context.topology.name
     app = FastAPI(title=f"Headrace: {name}", version=headrace.__version__)
     problems.install(app)
-    pipeline.include(app, context)
-    registry.include(app, registry.Catalog(root, context.topology), allow_register)
+    schemas = registry.Catalog(root, context.topology)
+    registry.include(app, schemas, allow_register)
+    reading.include(app, context, schemas)
+    watch = pipeline.include(app, context)
+    health.include(app, watch)
+    exposition.include(app, watch)
     return app

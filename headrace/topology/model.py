@@ -42,6 +42,7 @@ class Topic(Model):
     schema_: Name = Field(alias="schema")
     key: Name
     doc: str = ""
+    owner: str = ""
     partitions: Annotated[int, Field(ge=1, le=10_000)] | None = None
     replication: Annotated[int, Field(ge=1, le=10)] | None = None
     retention_hours: Annotated[int, Field(ge=1)] | None = None
@@ -110,6 +111,7 @@ class Agent(Model):
 
     function: Reference
     doc: str = ""
+    owner: str = ""
     reads: Annotated[tuple[TopicName, ...], Field(min_length=1)]
     writes: AgentWrites
 

@@ -74,7 +74,6 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         self.stop_flow()
         assignment = self.assignment()
         runtime = self.app.headrace
-        runtime.metrics.assigned_now(assignment)
         for tp in assignment:
             if tp.partition >= runtime.topology.partitions(tp.topic):
                 self._on_fatal(partitions_changed(runtime.topology, tp.topic))
@@ -132,8 +131,14 @@ class BlockConsumer(driver.Consumer):  # type: ignore[misc]
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_fatal(error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Also told of an empty assignment, for which nothing is sought."""
+        self._metrics.took(len(assigned))
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish what is being written before the partitions go to somebody else."""
+        self._metrics.gave_up()
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._buffers.pop(tp, None)

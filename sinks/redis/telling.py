@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
+from headrace.security.redis import connect
 from headrace.worker_state import EXPIRES_S, WorkerState, worker_key, workers_key
-from sinks.redis.connect import connect
 from sinks.redis.errors import ERRORS, classify
 
 

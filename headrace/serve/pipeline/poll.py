@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from headrace.errors import HeadraceError
+from headrace.security.secret import redacted
 from headrace.serve.pipeline.sources import Source
 
 EVERY_S = 0.5
@@ -42,7 +43,7 @@ def ask(source: Source[T], before: Seen[T]) -> Seen[T]:
     try:
         return Seen(source.read(), time.monotonic())
     except HeadraceError as error:
-        return Seen(before.value, before.at_s, str(error))
+        return Seen(before.value, before.at_s, redacted(str(error)))
 
 
 class Poll(Generic[T]):
@@ -68,7 +69,7 @@ class Poll(Generic[T]):
             try:
                 source = self._connect()
             except HeadraceError as error:
-                self.seen = Seen(why=str(error))
+                self.seen = Seen(why=redacted(str(error)))
                 self._stop.wait(EVERY_S)
         while source is not None and not self._stop.is_set():
             self.seen = ask(source, self.seen)

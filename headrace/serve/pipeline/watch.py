@@ -18,14 +18,14 @@ class Watch:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._board: Board | None = None
-        #: Why there is no board.
-        self.missing = "the server is starting"
+        #: Why there is no board; None when there is.
+        self.missing: str | None = "the server is starting"
 
     @property
     def board(self) -> Board:
         """The board. Raises Problem when there is none."""
         if self._board is None:
-            raise Problem(503, "no-services", self.missing)
+            raise Problem(503, "no-services", str(self.missing))
         return self._board
 
     @asynccontextmanager
@@ -37,6 +37,6 @@ class Watch:
             self.missing = str(error)
             yield
             return
-        self._board = Board(self._context.topology, where)
+        self._board, self.missing = Board(self._context.topology, where), None
         async with self._board.running():
             yield

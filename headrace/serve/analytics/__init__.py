@@ -1,0 +1,1 @@
+"""Metrics over time, rankings, funnels and cohorts, from the views of ClickHouse."""

@@ -1,0 +1,57 @@
+"""Answers as bytes: a document, the position that it reflects, and its entity tag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+
+from headrace.serve.positions import Position
+
+POSITION_HEADER = "X-Headrace-Position"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``body`` has the position in it. The tag is weak: it names the document without it."""
+
+    body: bytes
+    tag: str
+    position: Position
+
+
+def answer(document: Mapping[str, Any], position: Position) -> Answer:
+    """The answer of a document, which must not be empty."""
+    data = orjson.dumps(document)
+    tag = f'W/"{blake2b(data, digest_size=12).hexdigest()}"'
+    body = data[:-1] + b',"position":' + orjson.dumps(position) + b"}"
+    return Answer(body, tag, position)
+
+
+def respond(request: Request, found: Answer, max_age_s: int) -> Response:
+    """200 with the document, or 304 when the client has it. 0: it must ask each time."""
+    # Private: what a caller may see depends on its token.
+    fresh = f"private, max-age={max_age_s}" if max_age_s else "private, no-cache"
+    headers = {
+        "ETag": found.tag,
+        "Cache-Control": fresh,
+        POSITION_HEADER: orjson.dumps(found.position).decode(),
+    }
+    if _has(request.headers.get("if-none-match"), found.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(found.body, media_type="application/json", headers=headers)
+
+
+def _has(if_none_match: str | None, tag: str) -> bool:
+    """RFC 9110, 13.1.2: tags are compared weakly."""
+    if if_none_match is None:
+        return False
+    opaque = tag.removeprefix("W/")
+    return any(
+        given.strip() == "*" or given.strip().removeprefix("W/") == opaque
+        for given in if_none_match.split(",")
+    )

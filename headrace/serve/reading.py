@@ -1,0 +1,45 @@
+"""The read API: its parts, made once for the process, and closed with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from headrace.clock import SystemClock
+from headrace.serve import catalogue, registry
+from headrace.serve.analytics import routes as analytics
+from headrace.serve.analytics.questions import Questions
+from headrace.serve.cache import Cache
+from headrace.serve.context import Context
+from headrace.serve.entities import Entities, Keys
+from headrace.serve.entities import routes as entities
+from headrace.serve.entities.lookups import Lookups
+from headrace.serve.positions import Positions
+from headrace.serve.queries import Views
+from headrace.serve.streams import Streams
+
+
+def include(app: FastAPI, context: Context, schemas: registry.Catalog) -> None:
+    """Add the routes. Stores are connected when they are first asked."""
+    topology, clock = context.topology, SystemClock()
+    views, keys, cache = Views(context), Keys(context), Cache(clock)
+    held = Entities(context, keys, clock)
+    positions = Positions(context, held.fences, clock)
+
+    @asynccontextmanager
+    async def closing(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await views.close()
+            await keys.close()
+            await positions.close()
+
+    whole = APIRouter(lifespan=closing)
+    questions = Questions(topology, views, positions, cache, clock)
+    whole.include_router(analytics.router(topology, questions, Streams()))
+    whole.include_router(entities.router(Lookups(topology, held, positions, cache)))
+    whole.include_router(catalogue.router(topology, schemas, positions))
+    app.include_router(whole)
