@@ -23,8 +23,8 @@ def create(root: Path, allow_register: bool = False) -> FastAPI:
     problems.install(app)
     schemas = registry.Catalog(root, context.topology)
     registry.include(app, schemas, allow_register)
-    reading.include(app, context, schemas)
+    cache = reading.include(app, context, schemas)
     watch = pipeline.include(app, context)
     health.include(app, watch)
-    exposition.include(app, watch)
+    exposition.include(app, context, watch, cache)
     return app
