@@ -65,6 +65,7 @@ class Outlook:
     exposure: Floats
     weight: Floats
     base: Floats
+    level: Floats
     dispersion: Floats
     expected: Floats
     known: Mask
@@ -93,9 +94,10 @@ class Profile:
         weight = self.weight[:, slot]
         overall = self.total.sum(axis=1) / np.maximum(self.weight.sum(axis=1), _TINY)
         base = law.base(self.total[:, slot], weight, overall, dispersion)
-        expected = law.expected(base, law.level(self.above, self.of, dispersion), exposure)
+        level = law.level(self.above, self.of, dispersion)
+        expected = law.expected(base, level, exposure)
         known = 2 * weight >= exposure * self._season.slot
-        return Outlook(slot, exposure, weight, base, dispersion, expected, known)
+        return Outlook(slot, exposure, weight, base, level, dispersion, expected, known)
 
     def score(self, outlook: Outlook, value: Floats) -> Floats:
         """Deviations in standard deviations, those of value and expectation together."""
@@ -124,6 +126,8 @@ class Profile:
         usual = known & ~far
         self.squares = np.where(usual, self.squares * _SCATTER_DECAY + squares, self.squares)
         self.scale = np.where(usual, self.scale * _SCATTER_DECAY + scale, self.scale)
+        # The season's profile is of what the level leaves, as in Holt-Winters' own.
+        value = law.net(value, outlook.level)
         decay = self._season.decay
         self.total[which, slot] = self.total[which, slot] * decay + value[which]
         self.weight[which, slot] = self.weight[which, slot] * decay + exposure[which]
