@@ -17,6 +17,8 @@ from headrace.topology.serving import Serve
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
 AUDIT_TABLE = "audit"
+#: The schema of alerts on anomalies.
+ALERTS_SCHEMA = "alerts"
 
 
 class Defaults(Model):
