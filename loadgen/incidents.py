@@ -158,7 +158,8 @@ class Incidents:
 
 
 def _during(at_ms: Ints, incident: Incident) -> Mask:
-    return (at_ms >= incident.start_ms) & (at_ms < incident.end_ms)
+    mask: Mask = (at_ms >= incident.start_ms) & (at_ms < incident.end_ms)
+    return mask
 
 
 def _fresh(rows: Rows, incident: Incident) -> Mask:
