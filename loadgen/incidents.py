@@ -158,12 +158,12 @@ class Incidents:
 
 
 def _during(at_ms: Ints, incident: Incident) -> Mask:
-    mask: Mask = (at_ms >= incident.start_ms) & (at_ms < incident.end_ms)
-    return mask
+    return (at_ms >= incident.start_ms) & (at_ms < incident.end_ms)
 
 
 def _fresh(rows: Rows, incident: Incident) -> Mask:
-    return _during(rows["at"], incident) & (rows["mark"] == FRESH)
+    fresh: Mask = _during(rows["at"], incident) & (rows["mark"] == FRESH)
+    return fresh
 
 
 def _struck(rows: Rows, incident: Incident, salt: int, by: str = "r0") -> Mask:
