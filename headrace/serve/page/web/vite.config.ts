@@ -6,7 +6,7 @@ export default defineConfig({
   build: {
     outDir: "../static",
     emptyOutDir: true,
-    target: "es2024",
+    target: "es2023",
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
   },

@@ -1,5 +1,7 @@
 /** Places the nodes of an acyclic graph in layers (Sugiyama, Tagawa, Toda 1981). */
 
+import { grouped } from "../grouped.ts";
+
 export interface Node {
   readonly id: string;
   readonly name: string;
@@ -52,7 +54,7 @@ export function layout(nodes: readonly Node[], edges: readonly Edge[], size: Siz
 
 /** A node's layer is the length of the longest path that leads to it. */
 function byLayer(nodes: readonly Node[], edges: readonly Edge[]): Node[][] {
-  const feeders = Map.groupBy(edges, ([, to]) => to);
+  const feeders = grouped(edges, ([, to]) => to);
   const depth = new Map<string, number>();
   const of = (id: string, path: ReadonlySet<string>): number => {
     const known = depth.get(id);
@@ -76,7 +78,7 @@ function ordered(layers: readonly Node[][], edges: readonly Edge[]): Node[][] {
   const result = layers.map((layer) => [...layer]);
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     const forth = sweep % 2 === 0;
-    const near = Map.groupBy(edges, ([from, to]) => (forth ? to : from));
+    const near = grouped(edges, ([from, to]) => (forth ? to : from));
     const columns = forth ? result.keys() : [...result.keys()].reverse();
     for (const column of columns) {
       const beside = result[forth ? column - 1 : column + 1];

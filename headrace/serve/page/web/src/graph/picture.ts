@@ -65,9 +65,8 @@ export class Picture {
       const reading = read({ id, name: box.dataset.name!, kind: box.dataset.kind! });
       const { text } = reading;
       box.querySelector(".reading")!.textContent = text;
-      box.querySelector(".name")!.setAttribute("y", String(text ? 14.5 : SIZE.boxHeight / 2 + 4));
       box.classList.toggle("wrong", reading.wrong ?? false);
-      box.setAttribute("aria-label", `${box.dataset.kind} ${box.dataset.name}, ${text || "no figures"}`);
+      box.setAttribute("aria-label", `${box.dataset.kind} ${box.dataset.name}, ${text}`);
     }
   }
 
@@ -101,7 +100,7 @@ export class Picture {
         }) as EventListener,
       },
       s("rect", { width: SIZE.boxWidth, height: SIZE.boxHeight, rx: radius }),
-      s("text", { class: "name", x: inset, y: SIZE.boxHeight / 2 + 4 }, clipped(node.name)),
+      s("text", { class: "name", x: inset, y: 14.5 }, clipped(node.name)),
       s("text", { class: "reading", x: inset, y: 27 }),
     );
     box.dataset.name = node.name;

@@ -1,4 +1,5 @@
 import type { Metric, TopAnswer } from "../api/types.ts";
+import { grouped } from "../grouped.ts";
 import { datum, fill, h, table } from "../ui/dom.ts";
 import { quantity, words } from "../ui/format.ts";
 import { QUIET, query, type Setting, type View } from "./panel.ts";
@@ -53,7 +54,7 @@ export class Breakdown implements View {
 
 /** The columns that an answer fills: one, or one for each quantile. */
 export function columnsOf(metric: Metric, by: string, answer: TopAnswer): Column[] {
-  const levels = Map.groupBy(answer.rows, (row) => row.labels["quantile"] ?? "");
+  const levels = grouped(answer.rows, (row) => row.labels["quantile"] ?? "");
   return [...levels].map(([level, rows]) => ({
     title: level ? quantile(level) : words(metric.name),
     unit: metric.unit,

@@ -23,16 +23,27 @@ export interface Answered {
   readonly series: readonly Series[];
 }
 
-/** All series of some metrics on one axis; of more than `room`, those with the greatest sums. */
+/** A pipeline that has just begun gets an axis of this many steps, not one of nothing. */
+const FEWEST = 10;
+
+/**
+ * All series of some metrics on one axis, which begins where there is something. Of more series
+ * than `room` those with the greatest sums.
+ */
 export function chart(answers: readonly Answered[], room: number): Chart {
-  const times = [
-    ...new Set(answers.flatMap((a) => a.series.flatMap((one) => one.points.map(([at]) => at)))),
-  ].sort((a, b) => a - b);
+  const points = answers.flatMap(({ series }) => series.flatMap((one) => one.points));
+  const all = [...new Set(points.map(([at]) => at))].sort((a, b) => a - b);
+  const some = points.filter(([, value]) => value).map(([at]) => at);
+  const first = Math.min(all.indexOf(Math.min(...some)) - 1, all.length - FEWEST);
+  const times = all.slice(Math.max(0, first));
   const index = new Map(times.map((at, i) => [at, i]));
   const lines = answers.flatMap(({ metric, series }) =>
     series.map((one) => {
       const values = new Array<number | null>(times.length).fill(null);
-      for (const [at, value] of one.points) values[index.get(at)!] = value;
+      for (const [at, value] of one.points) {
+        const place = index.get(at);
+        if (place !== undefined) values[place] = value;
+      }
       const label = name(one.labels, metric, answers.length > 1);
       return { label, unit: metric.unit, values };
     }),

@@ -16,8 +16,10 @@ export class Flow {
 
   constructor(client: Client, catalog: Catalog) {
     this.#inspector = new Inspector(client, catalog, byId("inspector"), () => this.#choose(null));
-    this.#picture = new Picture(nodes(catalog), catalog.lineage, (node) => this.#choose(node));
+    const drawn = nodes(catalog);
+    this.#picture = new Picture(drawn, catalog.lineage, (node) => this.#choose(node));
     fill(byId("graph"), this.#picture.element);
+    this.#choose(drawn.find((node) => node.kind === "agent") ?? null);
   }
 
   show(now: Pipeline): void {
@@ -43,7 +45,7 @@ function reading(now: Pipeline, node: Node): Reading {
     return { text: status(agent.events_per_s, agent.lag), flow: null, wrong };
   }
   const table = node.kind === "table" ? now.tables[node.name] : undefined;
-  return { text: "", flow: table?.rows_per_s ?? null };
+  return { text: node.kind, flow: table?.rows_per_s ?? null };
 }
 
 function status(rate: number, lag: number): string {

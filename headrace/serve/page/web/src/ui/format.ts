@@ -72,7 +72,7 @@ export function time(at: number | Date): string {
   return clock.format(at);
 }
 
-/** `cart_add` as `Cart add`. */
+/** `page_view` as `Page view`. */
 export function words(name: string): string {
   const text = name.replaceAll(/[_:.]+/g, " ").trim();
   return text.charAt(0).toUpperCase() + text.slice(1);
