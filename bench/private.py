@@ -31,7 +31,7 @@ from headrace.topology.model import Topology
 from sinks.factory import make_erasers, make_key_store
 
 CLEAR, PRIVATE = "clear", "private"
-ROUNDS = 5
+ROUNDS = 7
 ROWS = """
 INSERT INTO bench.customers (event_id, user_id, at, region, country, email, phone, _partition, _offset)
 SELECT leftPad(toString(number), 26, '0'), concat('u-', toString(cityHash64(number) % {persons})),
@@ -150,8 +150,10 @@ def main() -> None:
     for topic, found in speeds.items():
         shown = ", ".join(f"{speed:,.0f}" for speed in found)
         table.add_row(f"events/CPU-s, {topic}", f"{statistics.median(found):,.0f}", shown)
-    cost = 1 - statistics.median(speeds[PRIVATE]) / statistics.median(speeds[CLEAR])
-    table.add_row("cost of two private fields", f"{cost:.1%}", "")
+    # Of pairs taken one after the other: what else the machine does meets both.
+    costs = [1 - p / c for c, p in zip(speeds[CLEAR], speeds[PRIVATE], strict=True)]
+    shown = ", ".join(f"{cost:.1%}" for cost in costs)
+    table.add_row("cost of two private fields", f"{statistics.median(costs):.1%}", shown)
     shown = ", ".join(f"{taken:.1f}" for taken in seconds)
     what = f"s to forget a person in {options.rows:,} rows"
     table.add_row(what, f"{statistics.median(seconds):.1f}", shown)

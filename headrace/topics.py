@@ -30,8 +30,10 @@ class Wanted:
 
 
 def wanted(topology: Topology) -> Iterator[Wanted]:
-    """The audit's, every declared topic, and its dead-letter topic with as many partitions."""
+    """The audit's, that of alerts, and every declared topic with its dead-letter topic."""
     yield audit_topic(topology)
+    if topology.anomalies.watches:
+        yield alerts_topic(topology)
     for name, topic in topology.topics.items():
         partitions = topology.partitions(name)
         replication = topic.replication or topology.defaults.replication
@@ -54,6 +56,13 @@ def audit_topic(topology: Topology) -> Wanted:
         "min.insync.replicas": str(max(1, replication - 1)),
     }
     return Wanted(topology.audit_topic, 1, replication, config)
+
+
+def alerts_topic(topology: Topology) -> Wanted:
+    """Alerts: one partition, in which they have an order; kept as long as dead letters."""
+    hours = topology.defaults.retention_hours * LETTERS_KEPT
+    config = {"cleanup.policy": "delete", "retention.ms": str(hours * 3_600_000)}
+    return Wanted(topology.alerts_topic, 1, topology.defaults.replication, config)
 
 
 class Topics:

@@ -13,19 +13,16 @@ from pathlib import Path
 import faust
 from faust.worker import Worker
 
-from headrace import probes
+from headrace import logs, probes
 from headrace.app import Runtime, create
-from headrace.clock import SystemClock
 from headrace.endpoints import load
 from headrace.errors import EXIT_AGAIN, HeadraceError, Transient
 from headrace.heap import one_arena
 from headrace.probes import Address, Probes
-from headrace.repeats import Repeats
 from headrace.reporter import Reporter
+from headrace.telemetry.provider import exporting
 from sinks.factory import make_telling
 
-NOISY = ("faust", "mode", "aiokafka")
-LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
 START_PAUSE_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -73,6 +70,7 @@ def work(root: Path, index: int, watched_at: Address | None = None) -> int:
         failed = partial(getattr, runtime, "failed")
         probes.listen(watched_at, Probes(runtime.metrics, reporter.silence_s, failed))
     worker = HeadraceWorker(app, reporter)
+    worker.spinner = None  # it would write terminal codes among the lines
     try:
         worker.execute_from_commandline()
     except SystemExit as exit_:
@@ -92,17 +90,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--index", type=int, default=0)
     parser.add_argument("--log-level", default="info")
     parser.add_argument("--watched-at", type=Address.parse, metavar="HOST:PORT")
+    parser.add_argument("--log-format")
     args = parser.parse_args(argv)
     one_arena()
-    logging.basicConfig(level=args.log_level.upper(), format=LOG_FORMAT, stream=sys.stderr)
-    for noisy in NOISY:
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Repeats(NOISY, SystemClock()))
     try:
-        return work(args.root, args.index, args.watched_at)
+        logs.configure(args.log_level, args.log_format)
+        with exporting("headrace-worker"):
+            return work(args.root, args.index, args.watched_at)
     except HeadraceError as error:
-        print(f"headrace: {error}", file=sys.stderr)
+        logs.tell(error, 2)
         return 2
 
 

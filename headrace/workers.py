@@ -39,11 +39,14 @@ class Workers:
         restarts_in_a_row: int = RESTARTS_IN_A_ROW,
         env: Mapping[str, str] | None = None,
         watched_at: Address | None = None,
+        log_format: str | None = None,
     ) -> None:
         """Worker ``i`` answers at ``watched_at``, port ``+ i``, to whoever watches it."""
         self._root = root
         self._count = count
-        self._log_level = log_level
+        self._log_options = ["--log-level", log_level]
+        if log_format is not None:
+            self._log_options += ["--log-format", log_format]
         self._log_file = log_file
         self._restarts_in_a_row = restarts_in_a_row
         self._env = env or {}
@@ -65,7 +68,7 @@ class Workers:
 
     def _spawn(self, index: int) -> None:
         command = [sys.executable, "-m", "headrace.worker", "--root", str(self._root)]
-        command += ["--index", str(index), "--log-level", self._log_level]
+        command += ["--index", str(index), *self._log_options]
         if self._watched_at is not None:
             command += ["--watched-at", str(self._watched_at.of_worker(index))]
         env, self.env_once = self.env_once, {}

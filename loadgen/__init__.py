@@ -5,7 +5,7 @@ pipeline's code: the ledger is an independent truth.
 """
 
 from loadgen.chunk import Batch, Chunk
-from loadgen.config import LoadConfig, Mix, resolve
+from loadgen.config import LoadConfig, Mix, days, resolve
 from loadgen.runner import Progress, Summary, run
 from loadgen.stream import generate
 from loadgen.wiring import Route, Wiring, wire
@@ -19,6 +19,7 @@ __all__ = [
     "Route",
     "Summary",
     "Wiring",
+    "days",
     "generate",
     "resolve",
     "run",

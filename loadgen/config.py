@@ -63,13 +63,37 @@ class LoadConfig(BaseModel):
     late_s: Annotated[float, Field(gt=0)] = 5.0  # how late, mean of an exponential distribution
     duplicate_ratio: Annotated[float, Field(ge=0, le=0.25)] = 0.005  # sent again, same event_id
     bad_ratio: Annotated[float, Field(ge=0, le=0.25)] = 0.0  # damaged records
+    incidents: Annotated[int, Field(ge=0, le=500)] = 0  # see ``loadgen.incidents``
 
     chunk_events: Annotated[int, Field(ge=1_000, le=1_000_000)] = 32_768
+
+    @model_validator(mode="after")
+    def _lasts(self) -> LoadConfig:
+        if self.incidents and self.events is None:
+            raise ValueError("incidents are spread over the run: say how many events it has")
+        return self
 
     @property
     def reproducible(self) -> bool:
         """Whether every byte follows from this object (see :func:`resolve`)."""
         return self.start_ms is not None and self.event_rate is not None
+
+
+def days(config: LoadConfig, number: float) -> LoadConfig:
+    """The run spread over so many days of event time, with visits, orders and late arrivals that
+    take as long in event time as they do in a live run."""
+    if config.events is None:
+        raise ValueError("events are spread over the days: say how many there are")
+    event_rate = config.event_rate or DEFAULT_EVENT_RATE
+    compression = number * 86_400 * event_rate / config.events
+    return config.model_copy(
+        update={
+            "event_rate": event_rate,
+            "compression": compression,
+            "tempo": config.tempo / compression,
+            "late_s": config.late_s / compression,
+        }
+    )
 
 
 def resolve(config: LoadConfig, now_ms: int) -> LoadConfig:

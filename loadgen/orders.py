@@ -81,10 +81,12 @@ def lives(
     *,
     carts: Carts,
     first_id: int,
+    never_paid: Mask,
 ) -> tuple[Rows, Rows]:
-    """All order and payment events of these carts."""
+    """All order and payment events of these carts; ``never_paid`` are those that can't be."""
     n, slots = len(carts.user), len(SLOTS)
     path = choose(rng.random(n), [p.weight for p in PATHS])
+    path[never_paid] = _NEVER_PAID
     takes = _TAKES[path]
     means = np.array([slot.mean_s for slot in SLOTS]) * 1e6
     delays = rng.exponential(1.0, (n, slots)) * means * carts.scale[:, None] * takes

@@ -15,6 +15,7 @@ from headrace.endpoints import Endpoints
 from headrace.topology.model import Topology
 from loadgen.chunk import Chunk
 from loadgen.config import LoadConfig, resolve
+from loadgen.incidents import plan
 from loadgen.ledger import Ledger, Tally, check
 from loadgen.pacing import Pacer, Stop
 from loadgen.sender import Sender
@@ -53,6 +54,7 @@ class Summary:
     max_lag_ms: float  # how far the run ever fell behind its schedule
     stopped: bool  # before all records were sent
     config: dict[str, Any]  # resolved: with it every byte can be made again
+    incidents: list[dict[str, Any]]  # what was made to go wrong, and when
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -180,6 +182,7 @@ def run(
         max_lag_ms=round(pacer.max_lag_s * 1000, 1),
         stopped=config.events is None or sent < config.events,
         config=config.model_dump(),
+        incidents=[incident.as_dict() for incident in plan(config)],
     )
     if book is not None and ledger is not None:
         book.write(ledger, summary.as_dict())

@@ -16,6 +16,7 @@ from loadgen import damage
 from loadgen.agenda import Agenda
 from loadgen.chunk import Chunk, Packer
 from loadgen.config import LoadConfig
+from loadgen.incidents import Incidents, plan
 from loadgen.lateness import Lateness
 from loadgen.orders import EVENTS_PER_ORDER, lives
 from loadgen.requests import exposures, requests
@@ -56,13 +57,11 @@ def generate(
     events is a prefix of a longer one. ``wiring`` is the project's own topology unless given;
     ``world`` saves building it twice.
     """
-    if config.start_ms is None or config.event_rate is None:
-        raise ValueError("start_ms and event_rate must be set: see loadgen.config.resolve")
     world = world or World(config)
     packer = Packer(world, wiring or project())
     left = config.events
     first = 0
-    for rows in _Simulation(config, world).windows():
+    for rows in windows(config, world):
         chunk = packer.pack(first, rows, left)
         yield chunk
         first += len(chunk)
@@ -70,6 +69,13 @@ def generate(
             left -= len(chunk)
             if left == 0:
                 return
+
+
+def windows(config: LoadConfig, world: World) -> Iterator[dict[str, Rows]]:
+    """The events of each chunk as rows by stream, in no particular order, without end."""
+    if config.start_ms is None or config.event_rate is None:
+        raise ValueError("start_ms and event_rate must be set: see loadgen.config.resolve")
+    yield from _Simulation(config, world).windows()
 
 
 class _Simulation:
@@ -84,6 +90,7 @@ class _Simulation:
         self._window_us = max(round(config.chunk_events / config.event_rate * 1e6), 1)
         self._repeat_within_us = self._window_us * REPEAT_WITHIN / config.chunk_events
         self._agendas = {stream: Agenda(stream, self._window_us) for stream in STREAMS}
+        self._incidents = Incidents(plan(config))
         self._visits = 0
         self._orders = 0
 
@@ -127,6 +134,7 @@ class _Simulation:
         fill = max(size - sum(map(len, rows.values())) - near - bad, 0)
         asked = requests(self._world, self._timeline, self._late, rng, moments(fill))
         rows[REQUESTS] = np.concatenate([rows[REQUESTS], asked])
+        rows = {stream: self._incidents.strike(stream, some) for stream, some in rows.items()}
         return self._disturb(rng, rows, end, near, bad)
 
     def _journeys(self, rng: np.random.Generator, starts: Ints, placed: int) -> None:
@@ -144,8 +152,14 @@ class _Simulation:
         )
         self._visits += len(starts)
         self._agendas[SESSIONS].add(steps)
-        orders, payments = lives(*who_when, carts=carts, first_id=self._orders)
+        never_paid = self._incidents.never_paid(
+            self._timeline.event_ms(carts.at_us), self._orders + np.arange(len(carts.user))
+        )
+        orders, payments = lives(
+            *who_when, carts=carts, first_id=self._orders, never_paid=never_paid
+        )
         self._orders += len(carts.user)
+        self._incidents.placing(orders)
         self._agendas[ORDERS].add(orders)
         self._agendas[PAYMENTS].add(payments)
 

@@ -51,6 +51,12 @@ def load(
     late_ratio: Annotated[float, typer.Option(help="Share that arrives late.")] = 0.03,
     duplicate_ratio: Annotated[float, typer.Option(help="Share that is sent again.")] = 0.005,
     bad_ratio: Annotated[float, typer.Option(help="Share of damaged records.")] = 0.0,
+    days: Annotated[
+        float | None, typer.Option(min=0.01, help="Spread --events over days of event time.")
+    ] = None,
+    incidents: Annotated[
+        int, typer.Option(help="What goes wrong in the last day; the ledger says when.")
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Send the simulated shop's events; Ctrl-C stops cleanly and still writes the ledger."""
@@ -66,7 +72,10 @@ def load(
         late_ratio=late_ratio,
         duplicate_ratio=duplicate_ratio,
         bad_ratio=bad_ratio,
+        incidents=incidents,
     )
+    if days is not None:
+        config = _over(config, days)
     root = Path.cwd()
     declared, where = topology.load(root), endpoints.load(root)
     stop = threading.Event()
@@ -101,6 +110,14 @@ def _config(**values: Any) -> loadgen.LoadConfig:
             for e in error.errors()
         )
         raise ConfigError(problems) from error
+
+
+def _over(config: loadgen.LoadConfig, days: float) -> loadgen.LoadConfig:
+    if config.compression != 1:
+        raise ConfigError("--days: --compression follows from it, leave it out")
+    if config.events is None:
+        raise ConfigError("--days: give --events, which are spread over them")
+    return loadgen.days(config, days)
 
 
 def _start(text: str | None) -> int | None:

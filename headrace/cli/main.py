@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import headrace
+from headrace import logs
 from headrace.errors import ConfigError, HeadraceError
 
 #: command → one-line help. The module ``headrace.cli.<command>`` has a function of that name and,
@@ -23,13 +24,17 @@ COMMANDS = {
     "plan": "Show what apply would change on the running systems",
     "apply": "Create topics and tables as the topology declares",
     "graph": "Draw the topology as Mermaid or SVG",
+    "generate": "Write Prometheus rules and Grafana dashboards from the service levels",
     "schemas": "Compare the schemas with their lock, or lock new versions",
     "acls": "List the Kafka ACLs that a role needs, and no more",
     "run": "Run workers",
     "load": "Generate events and write the ledger of what was sent",
+    "watch": "Judge metrics by minute and tell of anomalies",
     "serve": "Serve the schemas to Confluent's registry clients",
+    "token": "Make a token for `headrace serve`, for development",
     "produce": "Send NDJSON from a file or stdin to a topic",
     "tap": "Show a topic's events as they come, decoded",
+    "trace": "Show the path of one event: position, rows, keys, times",
     "audit": "Show, check and anchor the record of administrative acts",
     "dlq": "Dead letters: group them, look into one, send them back",
     "forget": "Erase a person: key, rows, keys in Redis, and prove it",
@@ -82,6 +87,7 @@ def root(
     ),
 ) -> None:
     """Headrace: Faust agents at columnar speed, exactly once, with results you can prove."""
+    logs.configure("warning")
 
 
 def main() -> None:
@@ -89,10 +95,10 @@ def main() -> None:
     try:
         app()
     except ConfigError as error:
-        typer.echo(f"headrace: {error}", err=True)
+        logs.tell(error, 2)
         sys.exit(2)
     except HeadraceError as error:
-        typer.echo(f"headrace: {error}", err=True)
+        logs.tell(error, 1)
         sys.exit(1)
 
 

@@ -13,6 +13,7 @@ from headrace import endpoints, topology
 from headrace.client.send import EventProducer
 from headrace.errors import ConfigError
 from headrace.private.opening import key_ring
+from headrace.telemetry.provider import exporting
 from sinks.factory import make_key_store
 
 
@@ -39,7 +40,10 @@ def produce(
         typer.echo(f"{name}:{number}: {why}", err=True)
 
     try:
-        with file.open("rb") if file is not None else sys.stdin.buffer as lines:
+        with (
+            exporting("headrace-produce"),
+            file.open("rb") if file is not None else sys.stdin.buffer as lines,
+        ):
             outcome = producer.send(lines, tell)
     except OSError as error:
         raise ConfigError(f"--file {name!r}: {error.strerror}") from error

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from headrace import endpoints, probes, topology
+from headrace import endpoints, logs, probes, topology
 from headrace.preflight import check_topics
 from headrace.probes import Address
 from headrace.workers import Workers
@@ -26,8 +26,12 @@ def run(
     ] = None,
     metrics_host: Annotated[str, typer.Option(help="Address for that.")] = "127.0.0.1",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_format: Annotated[
+        str | None, typer.Option(help="text or json; else what HEADRACE_LOG says.")
+    ] = None,
 ) -> None:
     """Run workers until Ctrl-C; blocks that are being written are finished first."""
+    logs.configure(log_level, log_format)
     root = Path.cwd()
     declared = topology.load(root)
     check_topics(endpoints.load(root).kafka, declared)
@@ -42,7 +46,7 @@ def run(
     if watched_at is not None:
         for index in range(workers):
             probes.check(watched_at.of_worker(index))
-    group = Workers(root, workers, log_level, watched_at=watched_at)
+    group = Workers(root, workers, log_level, log_format=log_format, watched_at=watched_at)
     group.start()
     try:
         group.watch(stop.is_set)

@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from headrace import logs
 from headrace.errors import ConfigError
 from headrace.serve.app import create
+from sinks.factory import make_key_store
 
 STOP_TIMEOUT_S = 5
 
@@ -23,14 +25,26 @@ def serve(
         bool, typer.Option(help="Let clients register compatible schema versions.")
     ] = False,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+    log_format: Annotated[
+        str | None, typer.Option(help="text or json; else what HEADRACE_LOG says.")
+    ] = None,
 ) -> None:
-    """Serve the schemas over Confluent's Schema Registry API, until Ctrl-C or SIGTERM."""
-    app = create(Path.cwd(), allow_register)
+    """Serve the schemas over Confluent's Schema Registry API, until Ctrl-C or SIGTERM.
+
+    Where topology.yaml declares no serve.auth, everybody may ask, and --host is of this machine.
+    """
+    logs.configure(log_level, log_format)
+    app = create(Path.cwd(), allow_register, host, make_key_store)
     listening = _listen(host, port)
     # uvicorn stops in order on these, and then raises them again for whoever had them before.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    config = uvicorn.Config(app, log_level=log_level, timeout_graceful_shutdown=STOP_TIMEOUT_S)
+    config = uvicorn.Config(
+        app,
+        log_config=None,  # its loggers' lines go where all others go
+        log_level=log_level,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+    )
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"Serving on http://{shown}:{listening.getsockname()[1]}")
     uvicorn.Server(config).run(sockets=[listening])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ import orjson
 import typer
 
 from headrace import endpoints, topology
+from headrace.audit import Act
+from headrace.cli.audited import audited
 from headrace.client.look import Tap, matches
 from headrace.errors import ConfigError
 from headrace.private.opening import key_ring
@@ -36,7 +39,8 @@ def tap(
 ) -> None:
     """Print events as one JSON object a line until Ctrl-C. Joins no group, commits nothing.
 
-    Private fields are shown as <private>.
+    Private fields are shown as <private>; with --reveal the audit has who looked, at which topic,
+    and how many persons' values were opened.
     """
     root = Path.cwd()
     filters = dict(_pair(text) for text in filter or [])
@@ -46,16 +50,25 @@ def tap(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    recording: AbstractContextManager[dict[str, str]] = (
+        audited(declared, where, Act.KEY_USE, topic, {"command": "tap --reveal"})
+        if reveal
+        else nullcontext({})
+    )
     shown = 0
     try:
-        reader.start(0 if from_beginning else last, partition)
-        for event in reader.events(stop):
-            if not matches(event, filters):
-                continue
-            typer.echo(orjson.dumps(event).decode())
-            shown += 1
-            if shown == limit:
-                break
+        with recording as told:
+            try:
+                reader.start(0 if from_beginning else last, partition)
+                for event in reader.events(stop):
+                    if not matches(event, filters):
+                        continue
+                    typer.echo(orjson.dumps(event).decode())
+                    shown += 1
+                    if shown == limit:
+                        break
+            finally:
+                told["persons"] = str(len(reader.opened))
     finally:
         reader.close()
         if ring is not None:

@@ -10,13 +10,10 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaTP
 
-from headrace.client.blocks import block_of
+from headrace.client.decoded import DecodedEvents
+from headrace.client.ranges import RangeReader
 from headrace.errors import ConfigError, Transient
-from headrace.private.fields import PrivateFields
-from headrace.private.protect import Protector
 from headrace.private.ring import KeyRing
-from headrace.schema import Codec, Encoder
-from headrace.schemas import registry_of
 from headrace.security import grants
 from headrace.security.link import Link
 from headrace.topology.model import Topology
@@ -24,6 +21,9 @@ from headrace.topology.model import Topology
 BATCH = 500
 POLL_S = 0.2
 PATIENCE_S = 15.0
+#: How far before the end of a partition its newest record is looked for: the end may be markers of
+#: transactions.
+TAIL = 16
 
 
 class Tap:
@@ -40,13 +40,8 @@ class Tap:
         bootstrap: str,
         ring: KeyRing | None = None,
     ) -> None:
-        declared = topology.declared(topic)
-        registry = registry_of(root, topology)
+        self._decoded = DecodedEvents(root, topology, topic, ring)
         self._topic = topic
-        self._codec = Codec(registry, declared.schema_)
-        self._encoder = Encoder(registry, declared.schema_)
-        self._private = PrivateFields.of(topology, topic, self._encoder.schema)
-        self._protector = None if ring is None else Protector(self._private, ring)
         self._link = Link(bootstrap)
         self._consumer = Consumer(
             {
@@ -57,6 +52,11 @@ class Tap:
                 "isolation.level": "read_committed",
             }
         )
+
+    @property
+    def opened(self) -> frozenset[str]:
+        """Persons whose private values were decrypted so far."""
+        return self._decoded.opened
 
     def start(self, last: int | None, partition: int | None) -> None:
         """Begin at the end, or ``last`` records before it in each partition (0: the beginning)."""
@@ -96,35 +96,26 @@ class Tap:
             by_partition: dict[int, list[Message]] = {}
             for message in messages:
                 by_partition.setdefault(message.partition(), []).append(message)
-            for number, batch in by_partition.items():
-                yield from self._decode(number, batch)
-
-    def _decode(self, partition: int, messages: list[Message]) -> Iterator[dict[str, Any]]:
-        block = block_of(messages)
-        frame = self._codec.decode(block)
-        rows = [self._encoder.to_json(row) for row in frame.df.to_dicts()]
-        if self._protector is not None:
-            rows = self._protector.reveal(rows)
-        else:
-            rows = [self._private.hide(row) for row in rows]
-        decoded = dict(zip(frame.df["_offset"].to_list(), rows, strict=True))
-        bad = {int(block.offsets[b.index]): f"{b.step}: {b.reason}" for b in frame.bad}
-        for i, offset in enumerate(block.offsets.tolist()):
-            place = {
-                "_partition": partition,
-                "_offset": offset,
-                "_timestamp": int(block.timestamps[i]),
-            }
-            if offset in decoded:
-                yield {**place, **decoded[offset]}
-            elif offset in bad:
-                yield {**place, "_bad": bad[offset], "_bytes": len(block.values[i] or b"")}
-            else:
-                yield {**place, "_tombstone": True}
+            for batch in by_partition.values():
+                yield from self._decoded.of(batch)
 
     def close(self) -> None:
         """Leave."""
         self._consumer.close()
+
+
+def newest(root: Path, topology: Topology, topic: str, bootstrap: str) -> dict[str, Any] | None:
+    """A topic's newest event, by its records' timestamps, with private fields hidden.
+
+    Records that can't be decoded and tombstones are passed over. None when there is no event near
+    the ends of the partitions. Raises ConfigError, Transient.
+    """
+    decoded = DecodedEvents(root, topology, topic)
+    with RangeReader(bootstrap, topic, grants.TAP_GROUP) as reader:
+        tails = {p: (max(begin, end - TAIL), end) for p, (begin, end) in reader.all().items()}
+        found = [event for batch in reader.batches(tails) for event in decoded.of(batch)]
+    events = (event for event in found if "_bad" not in event and "_tombstone" not in event)
+    return max(events, key=lambda event: (event["_timestamp"], event["_offset"]), default=None)
 
 
 def matches(event: Mapping[str, Any], filters: Mapping[str, str]) -> bool:

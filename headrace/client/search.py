@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
-from confluent_kafka import Consumer, KafkaError, KafkaException
-from confluent_kafka import TopicPartition as KafkaTP
 
 from headrace.client.blocks import block_of
-from headrace.errors import Transient
+from headrace.client.ranges import RangeReader
 from headrace.frame import Frame
 from headrace.private.erasure import Found
 from headrace.private.fields import PrivateFields
@@ -19,12 +17,7 @@ from headrace.private.ring import KeyRing
 from headrace.schema import Codec, Encoder
 from headrace.schemas import registry_of
 from headrace.security import grants
-from headrace.security.link import Link
 from headrace.topology.model import Topology
-
-BATCH = 50_000
-POLL_S = 1.0
-PATIENCE_S = 30.0
 
 
 class LogSearch:
@@ -38,7 +31,8 @@ class LogSearch:
     def find(self, person: str, ring: KeyRing) -> Iterator[Found]:
         """One finding a topic: the records read and the person's values that are readable.
 
-        Readable is what the ring opens, and what was never encrypted. Raises Transient.
+        Readable is what the ring opens, and what was never encrypted. Raises ConfigError,
+        Transient.
         """
         for topic in self._topology.of_persons():
             schema = self._topology.topics[topic].schema_
@@ -61,37 +55,7 @@ class LogSearch:
 
     def _frames(self, topic: str, codec: Codec) -> Iterator[Frame]:
         """The topic's records from its beginning to where it ends now, decoded."""
-        consumer = Consumer(
-            {
-                **Link(self._bootstrap).settings(),
-                "group.id": grants.SEARCH_GROUP,  # never joined: partitions are assigned by hand
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "log_level": 3,  # errors only: the rest is raised, or retried
-            }
-        )
-        try:
-            found = consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic]
-            for partition in sorted(found.partitions):
-                consumer.assign([KafkaTP(topic, partition, 0)])
-                yield from self._partition(consumer, codec)
-        except KafkaException as error:
-            raise Transient(f"can't search {topic!r}: {error}") from error
-        finally:
-            consumer.close()
-
-    @staticmethod
-    def _partition(consumer: Consumer, codec: Codec) -> Iterator[Frame]:
-        ended = False
-        while not ended:
-            messages = []
-            for message in consumer.consume(BATCH, POLL_S):
-                error = message.error()
-                if error is None:
-                    messages.append(message)
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    ended = True
-                else:
-                    raise KafkaException(error)
-            if messages:
-                yield codec.decode(block_of(messages))
+        with RangeReader(self._bootstrap, topic, grants.SEARCH_GROUP) as reader:
+            for partition, whole in reader.all().items():
+                for messages in reader.batches({partition: whole}):
+                    yield codec.decode(block_of(messages))

@@ -7,18 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
 from confluent_kafka import KafkaException, Message, Producer
 
+from headrace.block import Header
+from headrace.client.events import Event, Events, NotAnEvent, Ready, event_of
 from headrace.client.lines import at_hand
-from headrace.errors import ConfigError, HeadraceError, Transient
-from headrace.private.fields import PrivateFields
-from headrace.private.protect import Keys, Protector
-from headrace.private.ring import Forgotten, KeyRing
-from headrace.schema import EncodeError, Encoder
-from headrace.schemas import registry_of
+from headrace.errors import ConfigError, Transient
+from headrace.private.ring import KeyRing
 from headrace.security import grants
 from headrace.security.link import Link
+from headrace.telemetry.events import Sending
 from headrace.topology.model import Topology
 
 IN_FLIGHT = 100_000
@@ -50,26 +48,12 @@ class EventProducer:
         bootstrap: str,
         ring: Callable[[], KeyRing],
     ) -> None:
-        declared = topology.declared(topic)
         self._topic = topic
-        self._key = declared.key
-        self._encoder = Encoder(registry_of(root, topology), declared.schema_)
-        fields = PrivateFields.of(topology, topic, self._encoder.schema)
+        self._events = Events(root, topology, topic, ring)
         grants.check(bootstrap, [grants.Grant(grants.WRITE, grants.TOPIC, topic)])
-        self._protector = Protector(fields, ring()) if fields.fields else None
         link = Link(bootstrap)
         self._producer = Producer(
-            {
-                **link.settings(),
-                "enable.idempotence": True,
-                "log_level": 3,  # errors only: the rest is raised, or retried
-                "acks": "all",
-                "compression.type": "lz4",
-                "linger.ms": 5,
-                "partitioner": "murmur2_random",
-                "message.max.bytes": 32 << 20,
-                "queue.buffering.max.messages": 2 * IN_FLIGHT,
-            }
+            {**producer_settings(link), "queue.buffering.max.messages": 2 * IN_FLIGHT}
         )
         if topic not in link.metadata(self._producer, TIMEOUT_S).topics:
             raise ConfigError(f"topic {topic!r} does not exist yet: run 'headrace apply'")
@@ -88,12 +72,14 @@ class EventProducer:
 
         passed = 0
         for batch in at_hand(lines):
-            records = [_read(line) for line in batch]
-            keys: Keys = {}
-            if self._protector is not None:
-                keys = self._protector.keys([r for r in records if isinstance(r, dict)])
-            for number, record in enumerate(records, passed + 1):
-                self._one(number, record, keys, outcome, wrong)
+            read = ((n, _read(line)) for n, line in enumerate(batch, passed + 1))
+            given = [(number, event) for number, event in read if event is not None]
+            ready = self._events.ready([event for _, event in given])
+            for (number, _), record in zip(given, ready, strict=True):
+                if isinstance(record, NotAnEvent):
+                    wrong(number, str(record))
+                else:
+                    self._one(number, record, outcome, wrong)
                 while len(self._producer) > IN_FLIGHT:
                     self._producer.poll(0.1)
             passed += len(batch)
@@ -102,79 +88,59 @@ class EventProducer:
         return outcome
 
     def _one(
-        self,
-        number: int,
-        record: dict[str, Any] | NotAnEvent | None,
-        keys: Keys,
-        outcome: Outcome,
-        wrong: Callable[[int, str], None],
+        self, number: int, record: Ready, outcome: Outcome, wrong: Callable[[int, str], None]
     ) -> None:
-        if record is None:
-            return
-        try:
-            if isinstance(record, NotAnEvent):
-                raise record
-            if self._protector is not None:
-                record = self._protector.protect(record, keys)
-            value = value_of(self._encoder, record)
-        except (NotAnEvent, EncodeError, Forgotten) as error:
-            wrong(number, str(error))
-            return
+        sending = Sending(self._topic)
 
         def acknowledged(error: Any, message: Message) -> None:
             if error is not None:
+                sending.refused(error.name())
                 wrong(number, f"the broker refused it: {error}")
                 return
             outcome.sent += 1
+            sending.stored(message.partition(), message.offset())
             at = message.offset() + 1
             outcome.positions[message.partition()] = max(
                 at, outcome.positions.get(message.partition(), 0)
             )
 
         try:
-            self._enqueue(value, str(record[self._key]).encode(), acknowledged)
+            self._enqueue(record, sending.headers(), acknowledged)
         except KafkaException as error:
+            sending.refused(type(error).__name__)
             wrong(number, f"the producer refused it: {error}")
         self._producer.poll(0)
 
-    def _enqueue(self, value: bytes, key: bytes, acknowledged: Callable[..., None]) -> None:
+    def _enqueue(
+        self, record: Ready, headers: list[Header], acknowledged: Callable[..., None]
+    ) -> None:
         """Hand it to the producer, once its queue has room: large events fill a gigabyte."""
         while True:
             try:
-                self._producer.produce(self._topic, value, key, on_delivery=acknowledged)
+                self._producer.produce(
+                    self._topic, record.value, record.key, headers=headers, on_delivery=acknowledged
+                )
             except BufferError:
                 self._producer.poll(0.1)
             else:
                 return
 
 
-class NotAnEvent(HeadraceError):
-    """The line is no event of the topic's schema; the text says why."""
+def producer_settings(link: Link) -> dict[str, Any]:
+    """Of every producer of events: idempotent, acknowledged by all replicas, keys by murmur2."""
+    return {
+        **link.settings(),
+        "enable.idempotence": True,
+        "log_level": 3,  # errors only: the rest is raised, or retried
+        "acks": "all",
+        "compression.type": "lz4",
+        "linger.ms": 5,
+        "partitioner": "murmur2_random",
+        "message.max.bytes": 32 << 20,
+    }
 
 
-def event_of(line: bytes) -> dict[str, Any]:
-    """The object that a line of JSON says; raises NotAnEvent."""
-    try:
-        event = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise NotAnEvent(f"not a JSON object: {error}") from None
-    if not isinstance(event, dict):
-        # Not quoted: it may be private.
-        raise NotAnEvent(f"not a JSON object: it is a {type(event).__name__}")
-    return event
-
-
-def value_of(encoder: Encoder, event: dict[str, Any]) -> bytes:
-    """The event as Kafka holds it; raises NotAnEvent."""
-    try:
-        return encoder.encode(event)
-    except EncodeError as error:
-        raise NotAnEvent(str(error)) from None
-    except RecursionError:
-        raise NotAnEvent("not an event: nested too deeply") from None
-
-
-def _read(line: bytes) -> dict[str, Any] | NotAnEvent | None:
+def _read(line: bytes) -> Event | NotAnEvent | None:
     """A line's event, or what is wrong with it; None for an empty line."""
     if not line.strip():
         return None

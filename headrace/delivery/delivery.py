@@ -24,6 +24,7 @@ from headrace.delivery.start import Plan, Start, plan
 from headrace.frame import Decode
 from headrace.metrics import Metrics
 from headrace.sink import Mark, Sink
+from headrace.telemetry.blocks import BlockTrace
 from headrace.topology.model import Topology
 
 log = logging.getLogger(__name__)
@@ -165,6 +166,7 @@ class Delivery:
             {name: parts.agents[name] for name in names},
             parts.executor,
             turn,
+            BlockTrace(block, parts.topology.name),
         )
         self._partitions[block.tp].offer(job)
         return job

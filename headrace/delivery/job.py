@@ -13,6 +13,7 @@ from headrace.delivery.pace import Turn
 from headrace.delivery.threads import in_thread
 from headrace.errors import HeadraceError
 from headrace.frame import Bad, Frame
+from headrace.telemetry.blocks import BlockTrace
 from headrace.writes import NOTHING, Writes
 
 
@@ -31,7 +32,7 @@ class Job:
     """A Block with the work on it. Faust hands the same Job to each agent's stream.
 
     ``frame`` is the block as it will be when it is decoded. Agents run in ``executor``'s threads;
-    Polars, Arrow and NumPy release the GIL.
+    Polars, Arrow and NumPy release the GIL. ``trace`` has the block's span.
     """
 
     def __init__(
@@ -40,9 +41,12 @@ class Job:
         frame: asyncio.Future[Frame],
         agents: Mapping[str, AgentFunction],
         executor: Executor,
-        turn: Turn | None = None,
+        turn: Turn | None,
+        trace: BlockTrace,
     ) -> None:
         self.block = block
+        self.trace = trace
+        trace.until("decode", frame)
         self._agents = agents
         self._executor = executor
         self._turn = turn
@@ -59,7 +63,9 @@ class Job:
         """Run one agent on the block and keep what it asks for, or how it failed."""
         result = self._writes[agent]
         try:
-            writes = await in_thread(self._executor, self._agents[agent], await self.frame())
+            frame = await self.frame()
+            with self.trace.step(f"agent {agent}"):
+                writes = await in_thread(self._executor, self._agents[agent], frame)
         except asyncio.CancelledError:
             if not self._frame.cancelled():
                 raise  # the agent itself is stopped, not the job dropped
@@ -117,6 +123,7 @@ class Job:
     def cancel(self) -> None:
         """Drop the work; a result that comes later is ignored."""
         self.written()
+        self.trace.end()
         self._frame.cancel()
         for result in self._writes.values():
             result.cancel()

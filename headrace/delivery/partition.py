@@ -113,7 +113,9 @@ class PartitionDelivery:
         try:
             while not self._stopping:
                 job = await self._queue.get()
-                await self._deliver(job)
+                with job.trace.current():
+                    await self._deliver(job)
+                job.trace.end()
                 self._in_flight -= 1
                 self.nbytes -= job.block.nbytes
                 self._on_room()
@@ -123,6 +125,8 @@ class PartitionDelivery:
             log.error("%s: catching a sink up from the log: %s", self.tp, error)
             self._on_behind(self.tp)
         except Exception as error:
+            if job is not None:
+                job.trace.failed(error)
             self._on_fatal(error)
         finally:
             if job is not None:
@@ -135,7 +139,8 @@ class PartitionDelivery:
         outcome = await job.outcome()
         point("computed")
         if self._exactly_once:
-            await self._intend(block)
+            with job.trace.step("intend"):
+                await self._intend(block)
             point("intended")
         self._writing = True
         try:
@@ -143,8 +148,10 @@ class PartitionDelivery:
             await self._apply(job, outcome.writes)
             job.written()
             self._metrics.block_done(block, outcome)
+            job.trace.outcome(outcome.events, outcome.repeats, len(outcome.bad))
             if self._queue.empty() or not self._exactly_once:
-                await self._commit(block.last + 1)
+                with job.trace.step("commit"):
+                    await self._commit(block.last + 1)
                 point("done")
         finally:
             self._writing = False
@@ -154,9 +161,10 @@ class PartitionDelivery:
         self._ceiling.check(str(block), len(block), len(outcome.bad))
         self._metrics.dead_letter_ratio = self._ceiling.ratio
         if outcome.bad:
-            await retry(
-                f"{block}: dead letters", lambda: self._dead_letters.send(block, outcome.bad)
-            )
+            with job.trace.step("dead letters"):
+                await retry(
+                    f"{block}: dead letters", lambda: self._dead_letters.send(block, outcome.bad)
+                )
             self._metrics.dead_lettered(block, outcome.bad, self._clock.now_ms())
         point("dead_lettered")
 
@@ -176,11 +184,12 @@ class PartitionDelivery:
                 await self._check_lease(block)
                 return await sink.apply(span, rest)
 
-            held = await retry(
-                f"{block}: {sink.name}",
-                attempt,
-                lambda: self._metrics.sink_retried(sink.store, self._clock.now_ms()),
-            )
+            with job.trace.write(sink.name, sink.store):
+                held = await retry(
+                    f"{block}: {sink.name}",
+                    attempt,
+                    lambda: self._metrics.sink_retried(sink.store, self._clock.now_ms()),
+                )
             self._applied[sink.name] = block.last
             self._doubts.pop(sink.name, None)
             if held is not None:

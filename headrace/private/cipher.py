@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import binascii
 import hmac
-import os
 from base64 import urlsafe_b64decode
 from typing import Final
 
@@ -33,11 +32,13 @@ def context(topic: str, field: str) -> bytes:
     return f"{topic}\0{field}\0".encode()
 
 
-def seal(key: AESGCM, value: bytes, bound: bytes) -> str:
-    """Encrypt ``value``; it opens only with the same key and ``bound``. Each call differs."""
-    nonce = os.urandom(NONCE_BYTES)
-    sealed = nonce + key.encrypt(nonce, value, bound)
-    return SEALED + _word(sealed)
+def seal(key: AESGCM, value: bytes, bound: bytes, nonce: bytes) -> str:
+    """Encrypt ``value``; it opens only with the same key and ``bound``.
+
+    ``nonce`` is NONCE_BYTES of the system's randomness, for this call only: GCM gives away the key
+    when one is used twice.
+    """
+    return SEALED + _word(nonce + key.encrypt(nonce, value, bound))
 
 
 def open_(key: AESGCM, text: str, bound: bytes) -> bytes:

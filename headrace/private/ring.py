@@ -17,7 +17,6 @@ from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from headrace.errors import HeadraceError
 from headrace.private import cipher
 from headrace.private.cipher import KEY_BYTES
 from headrace.private.master import MasterKey
@@ -26,10 +25,6 @@ from headrace.private.master import MasterKey
 TOMBSTONE: Final = "forgotten"
 SECRET: Final = "secret"
 CACHED: Final = 50_000  # keys in a process, 2.7 KB each
-
-
-class Forgotten(HeadraceError):
-    """The person's key was destroyed: nothing of theirs can be encrypted or read again."""
 
 
 class KeyStore(Protocol):
@@ -95,20 +90,6 @@ class KeyRing:
         """Keys to decrypt with, of those who have one."""
         with self._lock:
             return {p: key for p, key in self._held(persons)[0].items() if key is not None}
-
-    def key(self, person: str) -> AESGCM:
-        """The key to encrypt one person's data with; raises Forgotten."""
-        with self._lock:
-            cached = self._cached(person, self._monotonic())
-        if cached is not None:
-            return cached
-        made = self.make((person,))
-        if person not in made:
-            raise Forgotten(
-                "the person was forgotten and their key destroyed: leave the private fields out, "
-                "or use another id"
-            )
-        return made[person]
 
     def destroy(self, person: str) -> bool:
         """Replace the person's key by a tombstone; whether there was a key."""

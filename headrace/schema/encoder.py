@@ -41,7 +41,16 @@ _SHOWN: Final = 80  # characters of a wrong value in an error
 
 
 class EncodeError(HeadraceError):
-    """A record does not fit its schema; the text names the field's path, value and type."""
+    """A record does not fit its schema; the text names the field's path, value and type.
+
+    ``field`` is the path within the record, empty for the record itself; ``why`` the rest.
+    """
+
+    def __init__(self, path: str, why: str, field: str | None = None) -> None:
+        """``path`` begins with the schema's name, unless ``field`` says the one within."""
+        super().__init__(f"{path}: {why}")
+        self.field = path.partition(".")[2] if field is None else field
+        self.why = why
 
 
 class Encoder:
@@ -71,7 +80,7 @@ class Encoder:
 def _wrong(path: str, value: Any, expected: str, why: str = "") -> EncodeError:
     shown = repr(value)
     shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
-    return EncodeError(f"{path}: expected {expected}, got {shown}" + (f" ({why})" if why else ""))
+    return EncodeError(path, f"expected {expected}, got {shown}" + (f" ({why})" if why else ""))
 
 
 def _physical(type_: Type, value: Any, path: str) -> Any:
@@ -110,8 +119,9 @@ def _record(type_: Record, value: Any, path: str) -> list[Any]:
     unknown = [name for name in value if name not in names]
     if unknown:
         raise EncodeError(
-            f"{path}: no field {', '.join(map(repr, unknown))} in {type_.name}; it has "
-            f"{', '.join(names)}"
+            path,
+            f"no field {', '.join(map(repr, unknown))} in {type_.name}; it has {', '.join(names)}",
+            f"{path}.{unknown[0]}".partition(".")[2],
         )
     items: list[Any] = []
     for field in type_.fields:
@@ -123,7 +133,7 @@ def _record(type_: Record, value: Any, path: str) -> list[Any]:
         elif isinstance(field.type, Union) and field.type.nullable:
             items.append(None)
         else:
-            raise EncodeError(f"{inner}: missing, expected {describe(field.type)}")
+            raise EncodeError(inner, f"missing, expected {describe(field.type)}")
     return items
 
 
@@ -135,7 +145,7 @@ def _item(field: Field, value: Any, path: str) -> Any:
             raise
         # A private value is not quoted, and neither is what it contains.
         raise EncodeError(
-            f"{path}: expected {describe(field.type)}, got another value (private, not shown)"
+            path, f"expected {describe(field.type)}, got another value (private, not shown)"
         ) from None
 
 

@@ -66,6 +66,9 @@ def apply(topology: Topology) -> Iterator[Grant]:
         yield Grant(DESCRIBE, TOPIC, topic)
         yield Grant(CREATE, TOPIC, topic)
     yield Grant(CREATE, TOPIC, topology.audit_topic)
+    if topology.anomalies.watches:
+        yield Grant(DESCRIBE, TOPIC, topology.alerts_topic)
+        yield Grant(CREATE, TOPIC, topology.alerts_topic)
     yield from _recording(topology)
 
 
@@ -82,6 +85,17 @@ def reader(topology: Topology) -> Iterator[Grant]:
         yield Grant(DESCRIBE, GROUP, group)
     for topic in _with_letters(topology):
         yield Grant(READ, TOPIC, topic)
+
+
+def reveal(topology: Topology) -> Iterator[Grant]:
+    """A reader who may use ``tap --reveal``, which is recorded."""
+    yield from reader(topology)
+    yield from _recording(topology)
+
+
+def serve(topology: Topology) -> Iterator[Grant]:
+    """``headrace serve``: records whom it refused."""
+    yield from _recording(topology)
 
 
 def redrive(topology: Topology) -> Iterator[Grant]:
@@ -106,6 +120,20 @@ def forget(topology: Topology) -> Iterator[Grant]:
     yield from _recording(topology)
 
 
+def watch(topology: Topology) -> Iterator[Grant]:
+    """``headrace watch``: sees how far the group is, writes alerts, and reads them to a webhook."""
+    yield from lag(topology)
+    yield Grant(READ, TOPIC, topology.alerts_topic)
+    yield Grant(WRITE, TOPIC, topology.alerts_topic)
+    yield Grant(WRITE, TRANSACTION, topology.alerts_topic)
+    yield Grant(READ, GROUP, watch_group(topology))
+
+
+def watch_group(topology: Topology) -> str:
+    """The group that commits how far the webhook was told."""
+    return f"{topology.alerts_topic}.webhook"
+
+
 def transaction_of_redrive(pipeline: str, topic: str) -> str:
     """Two redrives of a topic have the same transactional id, so that one fences the other."""
     return f"{pipeline}.redrive.{topic}"
@@ -126,8 +154,11 @@ ROLES: dict[str, Callable[[Topology], Iterator[Grant]]] = {
     "apply": apply,
     "lag": lag,
     "reader": reader,
+    "reveal": reveal,
+    "serve": serve,
     "redrive": redrive,
     "forget": forget,
+    "watch": watch,
 }
 
 

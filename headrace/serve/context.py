@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from headrace import endpoints
 from headrace.endpoints import Endpoints
+from headrace.private.ring import KeyStore
 from headrace.topology.model import Topology
 
 
@@ -17,6 +19,8 @@ class Context:
 
     root: Path
     topology: Topology
+    #: Makes the key ring's store; without one, topics with private fields can't be written to.
+    key_store: Callable[[Topology, Endpoints], KeyStore] | None = None
 
     @cached_property
     def endpoints(self) -> Endpoints:

@@ -8,7 +8,10 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
+from headrace.topology.anomalies import Anomalies
 from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
+from headrace.topology.intake import Intake
+from headrace.topology.levels import ServiceLevels
 from headrace.topology.metrics import Cohorts, Funnel, Metric
 from headrace.topology.serving import Serve
 
@@ -202,6 +205,14 @@ class Topology(Model):
     funnels: dict[Name, Funnel] = Field(default_factory=dict)
     cohorts: dict[Name, Cohorts] = Field(default_factory=dict)
     serve: Serve = Serve()
+    intake: dict[Name, Intake] = Field(default_factory=dict)
+    service_levels: ServiceLevels | None = None
+    anomalies: Anomalies = Anomalies()
+
+    @property
+    def alerts_topic(self) -> str:
+        """The topic that alerts on anomalies go to."""
+        return f"{self.name}.alerts"
 
     @property
     def audit_topic(self) -> str:

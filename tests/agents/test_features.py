@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,8 @@ import pytest
 
 from agents.decay import AFFINITY_HALF_LIFE_MS, LANDMARK_MS, TRENDING_HALF_LIFE_MS, factor
 from agents.features import features
+from agents.rings import GRAINS
+from headrace import topology
 from headrace.memory import MemorySink
 from headrace.testing import frame, run
 from tests.strategies import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, Event, event, line
@@ -171,3 +174,19 @@ def test_the_factor_doubles_every_half_life():
     times = [LANDMARK_MS + i * TRENDING_HALF_LIFE_MS for i in range(5)]
     at = pl.Series(times).cast(pl.Datetime("ms", "UTC"))
     assert factor(at, TRENDING_HALF_LIFE_MS).to_list() == [1, 2, 4, 8, 16]
+
+
+def test_readers_are_told_of_the_rings_and_half_lives_that_agents_keep():
+    keyspaces = topology.load(Path(__file__).resolve().parents[2]).redis.keyspaces
+    told = {(name, r.bucket_s * 1000, r.slots) for name, r in keyspaces["user"].rings.items()}
+    assert told == set(GRAINS)
+    half_lives = {
+        "user:affinity:category": AFFINITY_HALF_LIFE_MS,
+        "user:affinity:product": AFFINITY_HALF_LIFE_MS,
+        "product:trending": TRENDING_HALF_LIFE_MS,
+    }
+    for name, half_life_ms in half_lives.items():
+        decay = keyspaces[name].decay
+        assert decay.half_life_hours * 3_600_000 == half_life_ms
+        assert decay.landmark.timestamp() * 1000 == LANDMARK_MS
+    assert {name for name, keyspace in keyspaces.items() if keyspace.decay} == set(half_lives)

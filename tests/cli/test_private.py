@@ -96,6 +96,11 @@ def test_nothing_shows_a_private_value_and_forgetting_leaves_nothing(shell: Shel
         tapped = shell("tap", TOPIC, "--from-beginning", "--limit", "6")
         revealed = shell("tap", TOPIC, "--from-beginning", "--limit", "6", "--reveal")
         said += tapped + shell.err + repr(rows())
+        looked = json.loads(shell("audit", "list", "--act", "key.use", "--json"))
+        assert [entry["outcome"] for entry in looked] == ["intended", "done"]
+        assert {entry["subject"] for entry in looked} == {TOPIC}
+        assert looked[1]["details"] == {"persons": "2"}
+        said += repr(looked)
         assert tapped.count('"<private>"') == 6 * 3
         assert [json.loads(line)["phone"] for line in revealed.splitlines()] == [CANARY] * 6
         held = log(where.kafka, TOPIC)

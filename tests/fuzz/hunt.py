@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 CORPUS = Path(__file__).parent / "corpus"
 #: Of the nightly profile, in all.
 MINUTES = 10.0
-TARGETS = ("codec", "topology", "front", "produce")
+TARGETS = ("codec", "topology", "front", "produce", "registry_api")
 SHARE_S = MINUTES * 60 / len(TARGETS)
 #: For one input of at most MOST bytes.
 DEADLINE = timedelta(seconds=5)

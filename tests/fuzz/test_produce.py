@@ -7,7 +7,7 @@ import contextlib
 import orjson
 import pytest
 
-from headrace.client.send import NotAnEvent, event_of, value_of
+from headrace.client.events import NotAnEvent, event_of, value_of
 from headrace.schema import Codec, Encoder, Registry
 from tests.fuzz.hunt import SHARE_S, bounded, hunt, kept, mangled
 from tests.schema import cases

@@ -1,4 +1,7 @@
-"""The transit master key against Vault's documented API; see ``vault_server`` for its limits."""
+"""The transit master key: what it asks for, against a stand-in for Vault's documented API.
+
+What it gets is tested against that, and against a real server where there is one (``real_vault``).
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ from headrace.private.opening import key_ring
 from headrace.private.transit import TransitMaster
 from headrace.topology.model import Topology
 from tests.private.project import TOPOLOGY, MemoryStore
-from tests.private.vault_server import TOKEN, FakeVault, vault
+from tests.private.real_vault import PROGRAM, RealVault, real_vault
+from tests.private.vault_server import FakeVault, vault
 
+Place = FakeVault | RealVault
 KEYS = [("ann", os.urandom(32)), ("bob", os.urandom(32))]
 
 
@@ -22,7 +27,18 @@ KEYS = [("ann", os.urandom(32)), ("bob", os.urandom(32))]
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVault]:
     with vault() as made:
         monkeypatch.setenv("VAULT_ADDR", made.url)
-        monkeypatch.setenv("VAULT_TOKEN", TOKEN)
+        monkeypatch.setenv("VAULT_TOKEN", made.token)
+        yield made
+
+
+REAL = pytest.mark.skipif(not PROGRAM, reason="HEADRACE_TEST_VAULT names no real server")
+
+
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=REAL)])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with vault() if request.param == "stand-in" else real_vault() as made:
+        monkeypatch.setenv("VAULT_ADDR", made.url)
+        monkeypatch.setenv("VAULT_TOKEN", made.token)
         yield made
 
 
@@ -40,24 +56,25 @@ def test_any_number_of_keys_is_one_request_and_comes_back(server: FakeVault):
     assert [b64decode(item["associated_data"]) for item in sent] == [b"ann", b"bob"]
 
 
-@pytest.mark.usefixtures("server")
+@pytest.mark.usefixtures("place")
 def test_a_wrapped_key_opens_under_its_own_name_only():
     master = TransitMaster("headrace", "transit")
     (wrapped,) = master.wrap(KEYS[:1])
+    assert master.unwrap([("ann", wrapped)]) == [KEYS[0][1]]
     with pytest.raises(ConfigError, match="can't decrypt with key 'headrace'"):
         master.unwrap([("bob", wrapped)])
 
 
-def test_refusals_name_server_key_and_fix(server: FakeVault, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(ConfigError, match=f"{server.url}.*'other'.*permission denied"):
+def test_refusals_name_server_key_and_fix(place: Place, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ConfigError, match=f"{place.url}.*'other'.*permission denied"):
         TransitMaster("other", "transit").wrap(KEYS)
     monkeypatch.setenv("VAULT_TOKEN", "hvs.another")
     with pytest.raises(ConfigError, match="check VAULT_TOKEN"):
         TransitMaster("headrace", "transit").wrap(KEYS)
 
 
-def test_what_may_pass_is_transient(server: FakeVault, monkeypatch: pytest.MonkeyPatch):
-    server.sealed = True
+def test_what_may_pass_is_transient(place: Place, monkeypatch: pytest.MonkeyPatch):
+    place.seal()
     with pytest.raises(Transient, match="sealed"):
         TransitMaster("headrace", "transit").wrap(KEYS)
     monkeypatch.setenv("VAULT_ADDR", "http://127.0.0.1:1")
@@ -65,10 +82,10 @@ def test_what_may_pass_is_transient(server: FakeVault, monkeypatch: pytest.Monke
         TransitMaster("headrace", "transit").wrap(KEYS)
 
 
-def test_a_topology_that_declares_transit_has_its_ring_there(server: FakeVault, tmp_path):
+@pytest.mark.usefixtures("place")
+def test_a_topology_that_declares_transit_has_its_ring_there(tmp_path):
     declared = Topology.model_validate({**TOPOLOGY, "private": {"transit": {"key": "headrace"}}})
     store = MemoryStore()
     key_ring(tmp_path, declared, store).make(["ann", "bob"])
     assert all(entry.startswith("vault:v1:") for entry in store.entries.values())
     assert key_ring(tmp_path, declared, store).held(["ann", "bob"]).keys() == {"ann", "bob"}
-    assert len(server.requests) == 5  # the secret: made, opened; two keys: made; both: opened

@@ -24,7 +24,9 @@ TOKEN = "hvs.test"
 
 
 class FakeVault(ThreadingHTTPServer):
-    """One transit engine with one key; ``sealed`` makes it answer 503."""
+    """One transit engine with one key."""
+
+    token = TOKEN
 
     def __init__(self, mount: str, key: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -32,6 +34,10 @@ class FakeVault(ThreadingHTTPServer):
         self.cipher = AESGCM(os.urandom(32))
         self.sealed = False
         self.requests: list[tuple[str, dict[str, Any]]] = []
+
+    def seal(self) -> None:
+        """From now on it answers that it is sealed."""
+        self.sealed = True
 
     @property
     def url(self) -> str:

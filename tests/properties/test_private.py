@@ -67,14 +67,23 @@ def test_a_value_moved_to_another_person_or_field_is_refused(person, other, emai
 
 @given(words, st.data())
 def test_a_damaged_value_is_refused_and_not_quoted(email, data):
-    key = RING.key("ann")
-    sealed = cipher.seal(key, email.encode(), b"bound")
+    key = RING.make(["ann"])["ann"]
+    sealed = cipher.seal(key, email.encode(), b"bound", os.urandom(cipher.NONCE_BYTES))
     at = data.draw(st.integers(len(cipher.SEALED), len(sealed) - 2))
     other = "B" if sealed[at] != "B" else "C"
     for damaged in (sealed[:at] + other + sealed[at + 1 :], sealed[:at], "hrx1:", "hrx1:ü"):
         with pytest.raises(Unreadable) as caught:
             cipher.open_(key, damaged, b"bound")
         assert len(email) < 8 or email not in str(caught.value)
+
+
+def test_no_nonce_is_used_twice():
+    """GCM gives away the key when one is: neither in a batch, nor in the next one."""
+    records = [event("ann", email="a", phone="b")] * 500
+    sent = PROTECTOR.protect_all(records) + PROTECTOR.protect_all(records)
+    values = [record[name] for record in sent for name in ("email", "phone")]
+    nonces = {cipher.urlsafe_b64decode(value[5:21]) for value in values}
+    assert len(nonces) == len(values) == 2_000
 
 
 @given(words, words)

@@ -30,7 +30,7 @@ def served(root: Path, *options: str) -> Iterator[str]:
     """The address of a server, which must stop in order."""
     process = subprocess.Popen(
         [sys.executable, "-m", "headrace.cli.main", "serve", "--port", "0", *options],
-        cwd=root, env=ENV, stdout=subprocess.PIPE, text=True,
+        cwd=root, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     try:

@@ -22,7 +22,7 @@ from headrace.topology import Topology
 from headrace.workers import Workers
 from loadgen import LoadConfig
 from loadgen.verify import lags
-from loadgen.verify.recount import recount
+from loadgen.verify.recount import count
 from loadgen.verify.truth import Truth
 from tests.serve.server import ENV, ROOT, served
 
@@ -76,10 +76,9 @@ def running(root: Path) -> Iterator[Shop]:
             workers.start()
             try:
                 drained(endpoints, declared)
-                truth = recount(
-                    root, endpoints.kafka, declared, lags(endpoints, declared),
-                    {topic: set() for topic in declared.topics},
-                )  # fmt: skip
+                spans = [(tp, lag.begin, lag.end) for tp, lag in lags(endpoints, declared).items()]
+                nothing: dict[str, set[tuple[int, int]]] = {name: set() for name in declared.topics}
+                truth = count(root, endpoints.kafka, declared, spans, nothing)
                 with served(root) as url, httpx.Client(base_url=url, timeout=30) as client:
                     yield Shop(root, endpoints, declared, truth, url, client)
             finally:

@@ -10,14 +10,21 @@ from headrace.serve.registry.catalog import Catalog
 from headrace.serve.registry.wire import RegistryError, registry_router
 
 
+def alive() -> APIRouter:
+    """What clients ask to see whether there is a server; it tells nothing, so anybody may."""
+    routes = registry_router("settings")
+
+    @routes.get("/")
+    def root() -> dict[str, Any]:
+        return {}
+
+    return routes
+
+
 def router(catalog: Catalog, allow_register: bool) -> APIRouter:
     """The routes over a catalog."""
     routes = registry_router("settings")
     mode = {"mode": "READWRITE" if allow_register else "READONLY"}
-
-    @routes.get("/")
-    def alive() -> dict[str, Any]:
-        return {}
 
     @routes.get("/contexts")
     def contexts() -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Security
 
 from headrace.schema.compatibility import Incompatible
+from headrace.serve.auth.caller import calling
 from headrace.serve.registry.catalog import Catalog
 from headrace.serve.registry.wire import (
     RegistryError,
@@ -37,7 +38,10 @@ def router(catalog: Catalog, allow_register: bool) -> APIRouter:
     def versions(subject: str) -> list[int]:
         return [schema.version for schema in catalog.versions(subject)]
 
-    @routes.post("/subjects/{subject}/versions")
+    @routes.post(
+        "/subjects/{subject}/versions",
+        dependencies=[Security(calling, scopes=["schemas:write"])],
+    )
     def register(subject: str, submitted: Submitted) -> dict[str, int]:
         """A schema that is registered already gets its id again, also where none may be added."""
         found = catalog.same(subject, submitted)

@@ -1,0 +1,47 @@
+"""``headrace generate``: what watches the pipeline, from what the topology promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headrace import topology
+from headrace.errors import ConfigError, HeadraceError
+from headrace.monitoring import files
+
+
+def generate(
+    out: Annotated[Path, typer.Option(help="Folder to write prometheus/ and grafana/ in.")] = Path(
+        "deploy"
+    ),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if a file differs.")
+    ] = False,
+) -> None:
+    """Write Prometheus' rules, alerts and example configuration, and Grafana's dashboards."""
+    declared = topology.load(Path.cwd())
+    if declared.service_levels is None:
+        raise ConfigError(
+            "topology.yaml has no service_levels: there is nothing to watch for; "
+            "docs/alerts.md shows what to declare"
+        )
+    wanted = files(declared, declared.service_levels)
+    if check:
+        old = [name for name, text in wanted.items() if _read(out / name) != text]
+        if old:
+            raise HeadraceError(
+                f"not as topology.yaml says: {', '.join(old)} in {out}; run 'headrace generate'"
+            )
+        typer.echo(f"{len(wanted)} files in {out} are as topology.yaml says")
+        return
+    for name, text in wanted.items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        typer.echo(path)
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None

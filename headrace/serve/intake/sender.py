@@ -1,0 +1,95 @@
+"""The process's one producer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from headrace.block import Header
+from headrace.client.events import Ready
+from headrace.client.send import producer_settings
+from headrace.errors import ConfigError
+from headrace.security import grants
+from headrace.security.link import Link
+from headrace.serve.intake.batch import Batch, Unknown
+from headrace.serve.intake.room import MAX_BYTES, MAX_RECORDS
+
+#: How long Kafka may take to acknowledge a record, the producer's own tries included.
+ACK_S = 10.0
+METADATA_S = 3.0
+POLL_S = 0.5
+
+
+class Sender:
+    """Sends records of all topics, idempotently, and reports what became of them to their batches.
+
+    Connects when it is first used. Safe to use from many threads.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._link = Link(bootstrap)
+        self._lock = threading.Lock()
+        self._producer: Producer | None = None
+
+    def check(self, topic: str) -> None:
+        """Raises ConfigError if the topic does not exist or we may not write it, Transient if Kafka
+        does not answer.
+        """
+        if topic not in self._link.metadata(self._open(), METADATA_S).topics:
+            raise ConfigError(f"topic {topic!r} does not exist yet: run 'headrace apply'")
+        grants.check(self._link.bootstrap, [grants.Grant(grants.WRITE, grants.TOPIC, topic)])
+
+    def send(
+        self,
+        topic: str,
+        records: Iterable[tuple[int, Ready]],
+        headers: Sequence[Header],
+        batch: Batch,
+    ) -> None:
+        """Hand the numbered records over; ``batch`` learns what becomes of each."""
+        for number, record in records:
+            batch.handed()
+            report = partial(batch.delivered, number)
+            producer = self._open()
+            try:
+                producer.produce(
+                    topic, record.value, record.key, on_delivery=report, headers=list(headers)
+                )
+            except BufferError as error:
+                batch.settle(number, Unknown(str(error)))
+            except KafkaException as error:
+                self._failed(producer, error.args[0])
+                report(error.args[0], None)
+        batch.all_handed()
+
+    def _open(self) -> Producer:
+        with self._lock:
+            if self._producer is None:
+                self._producer = Producer(
+                    {
+                        **producer_settings(self._link),
+                        "message.timeout.ms": int(ACK_S * 1000),
+                        # More than there is room for: who sends too much is told so before.
+                        "queue.buffering.max.messages": 2 * MAX_RECORDS,
+                        "queue.buffering.max.kbytes": 4 * MAX_BYTES >> 10,
+                    }
+                )
+                poll = threading.Thread(target=self._poll, args=(self._producer,), daemon=True)
+                poll.start()
+            return self._producer
+
+    def _failed(self, producer: Producer, error: KafkaError) -> None:
+        """A producer that can't keep its promise any more takes no record: the next use makes one.
+
+        What it had is reported all the same.
+        """
+        with self._lock:
+            if error.fatal() and self._producer is producer:
+                self._producer = None
+
+    def _poll(self, producer: Producer) -> None:
+        while producer is self._producer or len(producer):
+            producer.poll(POLL_S)

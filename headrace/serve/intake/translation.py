@@ -1,0 +1,72 @@
+"""Another program's JSON to a topic's event, as the topology declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headrace.client.events import Event, object_of
+from headrace.schema.types import Array, Map, Record, Type, Union
+from headrace.topology.intake import Intake, Source
+
+_WHOLE = ("int", "long")
+
+
+class Translation:
+    """Makes an event of each object. What it can't make fit is left for the encoder to refuse."""
+
+    def __init__(self, declared: Intake, schema: Record) -> None:
+        types = {field.name: _value_type(field.type) for field in schema.fields}
+        self._fields = [(name, s, types[name]) for name, s in declared.sources.items()]
+
+    def event(self, value: Any) -> Event:
+        """The event; a field of which nothing is found is left out. Raises NotAnEvent."""
+        given, event = object_of(value), {}
+        for name, source, type_ in self._fields:
+            found = _taken(source, given, type_)
+            if found is not None:
+                event[name] = found
+        return event
+
+
+def _value_type(type_: Type) -> Type:
+    """Of a type or null, the type."""
+    return type_.values[0] if isinstance(type_, Union) and len(type_.values) == 1 else type_
+
+
+def _taken(source: Source, given: Mapping[str, Any], type_: Type) -> Any:
+    if source.from_ is None:
+        return source.value
+    found = _at(given, source.from_)
+    if isinstance(found, list) and not isinstance(type_, Array):
+        found = found[0] if found else None  # a header that came more than once
+    if source.equals is not None:
+        return found == source.equals
+    if found is None:
+        return source.default
+    return _fitting(found, source.times, type_)
+
+
+def _at(given: Mapping[str, Any], path: str) -> Any:
+    found: Any = given
+    for name in path.split("."):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(name)
+    return found
+
+
+def _fitting(found: Any, times: float | None, type_: Type) -> Any:
+    """Numbers as text where text is wanted, the other way round, and whole where they must be."""
+    if isinstance(found, bool) or isinstance(type_, Record | Map | Array | Union):
+        return found
+    if type_.kind == "string":
+        return str(found) if isinstance(found, int | float) else found
+    if times is None and type_.kind not in _WHOLE:
+        return found
+    try:
+        number = found if isinstance(found, int | float) else float(found)
+        scaled = number if times is None else number * times
+        return round(scaled) if type_.kind in _WHOLE else scaled
+    except (TypeError, ValueError, OverflowError):
+        return found  # a time as text, or nothing that is a number
