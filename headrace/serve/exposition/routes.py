@@ -31,7 +31,14 @@ def router(parts: Sequence[Collector], lifespan: Lifespan[Any]) -> APIRouter:
     routes = APIRouter(tags=["pipeline"], lifespan=lifespan)
     everything = _All(parts)
 
-    @routes.get("/metrics", response_class=PlainTextResponse)
+    @routes.get(
+        "/metrics",
+        response_class=PlainTextResponse,
+        responses={
+            401: {"description": "No token, or one that does not hold"},
+            403: {"description": "The token has not the scope pipeline:read, or it has a tenant"},
+        },
+    )
     def metrics(caller: Allowed, accept: Annotated[str, Header()] = "") -> Response:
         """All metrics of this process in Prometheus' text format, or OpenMetrics if accepted."""
         body, content_type = exposition(everything, accept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response, Security
 from fastapi.responses import StreamingResponse
@@ -15,13 +15,18 @@ from headrace.serve.pipeline.watch import Watch
 
 Allowed = Annotated[Caller, Security(calling, scopes=["pipeline:read"])]
 FRESH = {"Cache-Control": "no-store"}
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    401: {"description": "No token, or one that does not hold"},
+    403: {"description": "The token has not the scope pipeline:read"},
+    503: {"description": "The server does not know where the services are"},
+}
 
 
 def router(watch: Watch) -> APIRouter:
     """The routes over what is watched."""
     routes = APIRouter(prefix="/v1/pipeline", tags=["pipeline"], lifespan=watch.lifespan)
 
-    @routes.get("", response_model=Pipeline)
+    @routes.get("", response_model=Pipeline, responses=_REFUSED)
     async def pipeline(caller: Allowed) -> Response:
         """The pipeline's state, at most a second old."""
         return Response(watch.board.json, media_type="application/json", headers=FRESH)
@@ -29,7 +34,7 @@ def router(watch: Watch) -> APIRouter:
     @routes.get(
         "/stream",
         response_class=StreamingResponse,
-        responses={200: {"content": {"text/event-stream": {}}}},
+        responses={200: {"content": {"text/event-stream": {}}}, **_REFUSED},
     )
     async def stream(caller: Allowed) -> StreamingResponse:
         """Server-sent events: the pipeline's state now and each second."""
