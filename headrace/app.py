@@ -21,6 +21,7 @@ from headrace.frame import Decode
 from headrace.metrics import Metrics
 from headrace.preflight import check_topics
 from headrace.private.fields import private_columns
+from headrace.private.guard import Guard
 from headrace.rules.checked import decoder, id_decoder
 from headrace.schemas import registry_of
 from headrace.security import kafka as kafka_security
@@ -121,12 +122,13 @@ def create(root: Path | None = None, clock: Clock | None = None) -> faust.App:
     endpoints = load(root)
     check_topics(endpoints.kafka, topology)
     registry = registry_of(root, topology)
+    guards = {name: Guard.of(topology, name, registry) for name in topology.topics}
     decoders = {
-        name: decoder(registry, topic.schema_, topic.rules)
+        name: decoder(registry, topic.schema_, topic.rules, guards[name])
         for name, topic in topology.topics.items()
     }
     id_decoders = {
-        name: id_decoder(registry, topic.schema_, topic.dedupe.key, topic.rules)
+        name: id_decoder(registry, topic.schema_, topic.dedupe.key, topic.rules, guards[name])
         for name, topic in topology.topics.items()
         if topic.dedupe
     }

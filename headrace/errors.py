@@ -30,7 +30,8 @@ class ConfigError(HeadraceError):
 class BadRecord(HeadraceError):
     """One record can't be processed: it goes to the dead-letter topic whole.
 
-    ``step`` is one of ``"frame"`` (wire format), ``"decode"``, ``"rule"`` or ``"agent"``.
+    ``step`` is one of ``"frame"`` (wire format), ``"decode"``, ``"private"``, ``"rule"`` or
+    ``"agent"``.
     """
 
     def __init__(self, topic: str, partition: int, offset: int, step: str, reason: str) -> None:

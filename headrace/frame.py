@@ -16,10 +16,19 @@ MARKS = "_marks"
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of a record that must not be kept as it was."""
+
+    key: bytes | None
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Bad:
     """A record to be set aside. ``index`` points into the block's columns.
 
     ``error`` is the type of the exception and ``agent`` who raised it, where there is one.
+    ``kept`` is what its dead letter holds, where that is not its own key and value.
     """
 
     index: int
@@ -28,6 +37,7 @@ class Bad:
     schema_id: int | None = None
     error: str = ""
     agent: str = ""
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,15 +23,11 @@ PAUSE_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Positions of one partition: the log's first and next offset, and the committed one.
-
-    ``metadata`` is what the worker wrote beside the committed offset (see ``delivery.intent``).
-    """
+    """Positions of one partition: the log's first and next offset, and the committed one."""
 
     begin: int
     end: int
     committed: int | None
-    metadata: str = ""
 
     @property
     def behind(self) -> int:
@@ -106,6 +102,5 @@ class LagReader:
         for entry in committed:
             begin, end = self._consumer.get_watermark_offsets(entry, timeout=self._timeout_s)
             offset = entry.offset if entry.offset >= 0 else None
-            tp = TopicPartition(entry.topic, entry.partition)
-            lags[tp] = Lag(begin, end, offset, entry.metadata or "")
+            lags[TopicPartition(entry.topic, entry.partition)] = Lag(begin, end, offset)
         return lags

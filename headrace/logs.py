@@ -54,16 +54,15 @@ class JsonLine(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redacted(record.getMessage()),
+            "message": _shown(record.getMessage()),
             "pid": record.process,
         }
         fields = {name: value for name, value in vars(record).items() if name not in _OWN}
         if fields:
-            line["fields"] = fields
+            line["fields"] = _shown(fields)
         if record.exc_info:
-            line["exception"] = redacted(self.formatException(record.exc_info))
-        # Surrogates are not UTF-8, and a path or an exception's text may hold them.
-        return _encoded(line | _span()).decode()
+            line["exception"] = _shown(self.formatException(record.exc_info))
+        return orjson.dumps(line | _span()).decode()
 
 
 class Stderr(logging.Handler):
@@ -133,23 +132,14 @@ def _span() -> dict[str, str]:
     return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
 
-def _encoded(line: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(line, default=_text)
-    except TypeError:
-        return orjson.dumps(_clean(line), default=_text)
-
-
-def _text(value: Any) -> str:
-    return redacted(str(value))
-
-
-def _clean(value: Any) -> Any:
-    """Text that UTF-8 can't hold, escaped."""
-    if isinstance(value, dict):
-        return {str(_clean(k)): _clean(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(v) for v in value]
-    if isinstance(value, str):
-        return value.encode(errors="backslashreplace").decode()
-    return value
+def _shown(value: Any) -> Any:
+    """A value as a line has it: no passwords of URLs, and no surrogates, which UTF-8 can't hold."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {_shown(str(name)): _shown(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_shown(inner) for inner in value]
+        case _:
+            return redacted(str(value)).encode(errors="backslashreplace").decode()

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 #: Event time that passes per event when nothing asks for another pace: 10,000 events are 1 second.
 DEFAULT_EVENT_RATE = 10_000.0
+MIN_CHUNK = 1_000
+CHUNKS_A_DAY = 288
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -65,7 +67,7 @@ class LoadConfig(BaseModel):
     bad_ratio: Annotated[float, Field(ge=0, le=0.25)] = 0.0  # damaged records
     incidents: Annotated[int, Field(ge=0, le=500)] = 0  # see ``loadgen.incidents``
 
-    chunk_events: Annotated[int, Field(ge=1_000, le=1_000_000)] = 32_768
+    chunk_events: Annotated[int, Field(ge=MIN_CHUNK, le=1_000_000)] = 32_768
 
     @model_validator(mode="after")
     def _lasts(self) -> LoadConfig:
@@ -86,8 +88,11 @@ def days(config: LoadConfig, number: float) -> LoadConfig:
         raise ValueError("events are spread over the days: say how many there are")
     event_rate = config.event_rate or DEFAULT_EVENT_RATE
     compression = number * 86_400 * event_rate / config.events
+    # Who is awake is settled by chunk: no chunk is longer than some minutes of a day.
+    chunk = max(MIN_CHUNK, min(config.chunk_events, int(config.events / number / CHUNKS_A_DAY)))
     return config.model_copy(
         update={
+            "chunk_events": chunk,
             "event_rate": event_rate,
             "compression": compression,
             "tempo": config.tempo / compression,

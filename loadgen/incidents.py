@@ -162,7 +162,8 @@ def _during(at_ms: Ints, incident: Incident) -> Mask:
 
 
 def _fresh(rows: Rows, incident: Incident) -> Mask:
-    return _during(rows["at"], incident) & (rows["mark"] == FRESH)
+    fresh: Mask = _during(rows["at"], incident) & (rows["mark"] == FRESH)
+    return fresh
 
 
 def _struck(rows: Rows, incident: Incident, salt: int, by: str = "r0") -> Mask:

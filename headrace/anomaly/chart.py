@@ -8,6 +8,7 @@ series with few events say little, ten of them say much.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -16,22 +17,33 @@ import numpy as np
 from headrace.anomaly.laws import Floats, Law
 from headrace.anomaly.profile import Mask
 
-#: Weight of the newest minute.
-WEIGHT: Final = 0.15
 #: A score counts up to so much: what was far out is back soon after it is over.
 MOST: Final = 8.0
-_SPREAD: Final = (WEIGHT / (2 - WEIGHT)) ** 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What is an anomaly: ``width`` standard deviations of the average and at least ``change`` (a
-    share of what is expected), in this direction, for so many minutes in a row."""
+    share of what is expected), in this direction, for so many minutes in a row.
+
+    ``smooth`` is the average's span in minutes: as much scatter as the mean of so many has.
+    """
 
     width: float
     change: float
     direction: Literal["up", "down", "both"]
     minutes: int
+    smooth: int
+
+    @property
+    def weight(self) -> float:
+        """Of the newest minute in the average."""
+        return 2 / (self.smooth + 1)
+
+    @property
+    def limit(self) -> float:
+        """What the average must pass."""
+        return self.width * math.sqrt(self.weight / (2 - self.weight))
 
 
 class Chart:
@@ -50,10 +62,10 @@ class Chart:
         self, minute: int, score: Floats, value: Floats, expected: Floats, which: Mask
     ) -> tuple[Mask, Mask]:
         """Take in a minute of the series ``which``; returns those that open and that close."""
-        score = np.clip(score, -MOST, MOST)
+        weight, score = self._limits.weight, np.clip(score, -MOST, MOST)
         for name, new in (("average", score), ("value", value), ("expected", expected)):
             held = getattr(self, name)
-            setattr(self, name, np.where(which, held + WEIGHT * (new - held), held))
+            setattr(self, name, np.where(which, held + weight * (new - held), held))
         outside = which & self._outside()
         self.out = np.where(which, np.where(outside, self.out + 1, 0), self.out)
         self.within = np.where(which, np.where(outside, 0, self.within + 1), self.within)
@@ -82,5 +94,5 @@ class Chart:
     def _outside(self) -> Mask:
         limits = self._limits
         sides = {"up": self.average, "down": -self.average, "both": np.abs(self.average)}
-        far: Mask = sides[limits.direction] > limits.width * _SPREAD
+        far: Mask = sides[limits.direction] > limits.limit
         return far & (np.abs(self.change()) >= limits.change)

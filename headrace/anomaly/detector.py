@@ -70,14 +70,14 @@ class Detector:
         value, exposure, given = self._columns(values)
         profile, chart = self._profile, self._chart
         sure = given & (minute - self.since >= self._spec.learn_minutes)
-        judged = sure & profile.known(minute, exposure)
-        score, expected = profile.score(minute, value, exposure)
-        opens, closes = chart.judge(minute, score, value, expected, judged)
+        outlook = profile.outlook(minute, exposure)
+        score = profile.score(outlook, value)
+        opens, closes = chart.judge(minute, score, value, outlook.expected, sure & outlook.known)
         is_open = chart.opened > 0
-        above, of = profile.drift(minute, value, exposure)
+        above, of = profile.drift(outlook, value)
         self.above = np.where(is_open, self.above + np.where(given, above, 0.0), 0.0)
         self.of = np.where(is_open, self.of + np.where(given, of, 0.0), 0.0)
-        # Opened before this many minutes, and never to be learned from otherwise.
+        # What is open is not learned from; what stays open for so long is no anomaly.
         stale = is_open & (minute - chart.opened >= self._spec.adopt_minutes)
         changes = [
             *self._changes(opens, "opened", chart.opened),
@@ -86,7 +86,7 @@ class Detector:
         ]
         profile.adopt(stale, self.above, self.of)
         chart.close(stale)
-        profile.learn(minute, value, exposure, given & chart.quiet, sure)
+        profile.learn(outlook, value, given & chart.quiet, sure)
         return changes
 
     def dump(self) -> dict[str, Any]:

@@ -39,6 +39,9 @@ class Law(Protocol):
     def expected(self, base: Floats, level: Floats, exposure: Floats) -> Floats:
         """The value that a minute should have."""
 
+    def net(self, value: Floats, level: Floats) -> Floats:
+        """The value as it would be at the profile's own level."""
+
     def score(self, value: Floats, expected: Floats, dispersion: Floats) -> Floats:
         """The deviation in standard deviations, signed."""
 
@@ -80,6 +83,9 @@ class Counts:
     def expected(self, base: Floats, level: Floats, exposure: Floats) -> Floats:
         return base * level * exposure
 
+    def net(self, value: Floats, level: Floats) -> Floats:
+        return value / np.maximum(level, _TINY)
+
     def score(self, value: Floats, expected: Floats, dispersion: Floats) -> Floats:
         return 2 * (_root(value / dispersion) - _root(expected / dispersion))
 
@@ -117,6 +123,9 @@ class Levels:
 
     def expected(self, base: Floats, level: Floats, exposure: Floats) -> Floats:
         return base + level
+
+    def net(self, value: Floats, level: Floats) -> Floats:
+        return value - level
 
     def score(self, value: Floats, expected: Floats, dispersion: Floats) -> Floats:
         found: Floats = (value - expected) / np.sqrt(dispersion)

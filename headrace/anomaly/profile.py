@@ -26,6 +26,7 @@ SCATTER_HALF_LIFE: Final = 2_880.0
 CLIP: Final = 3.0
 #: The dispersion is the law's least before so much was seen.
 SCATTER_PRIOR: Final = 5.0
+_TINY: Final = 1e-12
 _LEVEL_DECAY: Final = 0.5 ** (1 / LEVEL_HALF_LIFE)
 _SCATTER_DECAY: Final = 0.5 ** (1 / SCATTER_HALF_LIFE)
 
@@ -53,11 +54,28 @@ class Season:
         return float(0.5 ** (1 / (self.memory * self.slot)))
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A minute of every series before its values: arrays have one entry a series.
+
+    ``known`` are those of which the slot has seen about a season.
+    """
+
+    slot: int
+    exposure: Floats
+    weight: Floats
+    base: Floats
+    level: Floats
+    dispersion: Floats
+    expected: Floats
+    known: Mask
+
+
 class Profile:
-    """The state of ``n`` series, a row each. ``seen`` counts the minutes learned."""
+    """The state of ``n`` series, a row each."""
 
     #: The arrays that are its state.
-    ARRAYS: Final = ("total", "weight", "above", "of", "squares", "scale", "seen")
+    ARRAYS: Final = ("total", "weight", "above", "of", "squares", "scale")
 
     def __init__(self, law: Law, season: Season) -> None:
         self._law = law
@@ -66,64 +84,55 @@ class Profile:
         self.weight = np.zeros((0, season.slots))
         self.above, self.of = np.zeros(0), np.zeros(0)
         self.squares, self.scale = np.zeros(0), np.zeros(0)
-        self.seen = np.zeros(0)
 
-    def expected(self, minute: int, exposure: Floats) -> tuple[Floats, Floats]:
-        """The value that each series should have, and its dispersion."""
-        dispersion = self._dispersion()
-        level = self._law.level(self.above, self.of, dispersion)
-        return self._law.expected(self._base(minute, dispersion), level, exposure), dispersion
+    def outlook(self, minute: int, exposure: Floats) -> Outlook:
+        """What is known of a minute before its values are."""
+        slot, law = self._season.slot_of(minute), self._law
+        floor = law.floor
+        dispersion = (self.squares + SCATTER_PRIOR * floor) / (self.scale + SCATTER_PRIOR)
+        dispersion = np.maximum(dispersion, floor)
+        weight = self.weight[:, slot]
+        overall = self.total.sum(axis=1) / np.maximum(self.weight.sum(axis=1), _TINY)
+        base = law.base(self.total[:, slot], weight, overall, dispersion)
+        level = law.level(self.above, self.of, dispersion)
+        expected = law.expected(base, level, exposure)
+        known = 2 * weight >= exposure * self._season.slot
+        return Outlook(slot, exposure, weight, base, level, dispersion, expected, known)
 
-    def known(self, minute: int, exposure: Floats) -> Mask:
-        """For which series the minute's slot has seen about a season."""
-        weight = self.weight[:, self._season.slot_of(minute)]
-        found: Mask = 2 * weight >= exposure * self._season.slot
+    def score(self, outlook: Outlook, value: Floats) -> Floats:
+        """Deviations in standard deviations, those of value and expectation together."""
+        exposure = outlook.exposure
+        unsure = np.sqrt(1 + exposure / np.maximum(outlook.weight, exposure + _TINY))
+        found: Floats = self._law.score(value, outlook.expected, outlook.dispersion) / unsure
         return found
 
-    def score(self, minute: int, value: Floats, exposure: Floats) -> tuple[Floats, Floats]:
-        """Deviations in standard deviations of value and expectation; and the expectations."""
-        expected, dispersion = self.expected(minute, exposure)
-        weight = self.weight[:, self._season.slot_of(minute)]
-        unsure = np.sqrt(1 + exposure / np.maximum(weight, exposure + 1e-12))
-        return self._law.score(value, expected, dispersion) / unsure, expected
+    def drift(self, outlook: Outlook, value: Floats) -> tuple[Floats, Floats]:
+        """What a minute would add to the sums of the level."""
+        return self._law.drift(value, outlook.base, outlook.exposure)
 
-    def learn(self, minute: int, value: Floats, exposure: Floats, which: Mask, sure: Mask) -> None:
+    def learn(self, outlook: Outlook, value: Floats, which: Mask, sure: Mask) -> None:
         """Take in a minute of the series ``which``; outliers of those that are ``sure`` clipped."""
-        slot, law = self._season.slot_of(minute), self._law
-        expected, dispersion = self.expected(minute, exposure)
-        far = sure & (np.abs(law.score(value, expected, dispersion)) > CLIP)
-        value = np.where(far, law.clipped(value, expected, dispersion, CLIP), value)
-        weight = self.weight[:, slot]
+        slot, law, exposure = outlook.slot, self._law, outlook.exposure
+        far = sure & (np.abs(law.score(value, outlook.expected, outlook.dispersion)) > CLIP)
+        clipped = law.clipped(value, outlook.expected, outlook.dispersion, CLIP)
+        value = np.where(far, clipped, value)
         # What a slot has not seen in a season yet tells neither scatter nor level.
-        known = which & self.known(minute, exposure)
-        squares, scale = law.scatter(value, expected)
-        squares = squares * (weight / np.maximum(weight + exposure, 1e-12))
+        known = which & outlook.known
+        above, of = self.drift(outlook, value)
+        self.above = np.where(known, self.above * _LEVEL_DECAY + above, self.above)
+        self.of = np.where(known, self.of * _LEVEL_DECAY + of, self.of)
+        squares, scale = law.scatter(value, outlook.expected)
+        squares = squares * (outlook.weight / np.maximum(outlook.weight + exposure, _TINY))
         usual = known & ~far
         self.squares = np.where(usual, self.squares * _SCATTER_DECAY + squares, self.squares)
         self.scale = np.where(usual, self.scale * _SCATTER_DECAY + scale, self.scale)
-        above, of = law.drift(value, self._base(minute, dispersion), exposure)
-        self.above = np.where(known, self.above * _LEVEL_DECAY + above, self.above)
-        self.of = np.where(known, self.of * _LEVEL_DECAY + of, self.of)
+        # The season's profile is of what the level leaves, as in Holt-Winters' own.
+        value = law.net(value, outlook.level)
         decay = self._season.decay
         self.total[which, slot] = self.total[which, slot] * decay + value[which]
         self.weight[which, slot] = self.weight[which, slot] * decay + exposure[which]
-        self.seen = self.seen + which
-
-    def drift(self, minute: int, value: Floats, exposure: Floats) -> tuple[Floats, Floats]:
-        """What a minute would add to the sums of the level."""
-        return self._law.drift(value, self._base(minute, self._dispersion()), exposure)
 
     def adopt(self, which: Mask, above: Floats, of: Floats) -> None:
         """Take these sums for the level of some series: what they do now is how it is."""
         self.above = np.where(which, above, self.above)
         self.of = np.where(which, of, self.of)
-
-    def _dispersion(self) -> Floats:
-        floor = self._law.floor
-        found = (self.squares + SCATTER_PRIOR * floor) / (self.scale + SCATTER_PRIOR)
-        return np.maximum(found, floor)
-
-    def _base(self, minute: int, dispersion: Floats) -> Floats:
-        slot = self._season.slot_of(minute)
-        overall = self.total.sum(axis=1) / np.maximum(self.weight.sum(axis=1), 1e-12)
-        return self._law.base(self.total[:, slot], self.weight[:, slot], overall, dispersion)

@@ -112,7 +112,9 @@ def _spec(declared: Anomalies, watch: Watch, kind: str) -> Spec:
     return Spec(
         law=LAWS[kind],
         season=Season(declared.season_minutes, declared.slot_minutes, declared.memory_seasons),
-        limits=Limits(watch.width, watch.change, watch.direction, watch.minutes),
+        limits=Limits(
+            watch.width, watch.change, watch.direction, watch.minutes, watch.smooth_minutes
+        ),
         zeros=kind in ZEROS,
         logarithms=kind == "quantile",
         learn_minutes=declared.learn_seasons * declared.season_minutes,

@@ -10,6 +10,8 @@ import typer
 from headrace import topology
 from headrace.errors import ConfigError, HeadraceError
 from headrace.monitoring import files
+from headrace.serve.exposition.requests import BUCKETS_S
+from headrace.topology.levels import ServiceLevels
 
 
 def generate(
@@ -27,6 +29,7 @@ def generate(
             "topology.yaml has no service_levels: there is nothing to watch for; "
             "docs/alerts.md shows what to declare"
         )
+    _bucket(declared.service_levels)
     wanted = files(declared, declared.service_levels)
     if check:
         old = [name for name, text in wanted.items() if _read(out / name) != text]
@@ -45,3 +48,13 @@ def generate(
 
 def _read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _bucket(levels: ServiceLevels) -> None:
+    """What a rule asks of the serving process's histogram must be one of its buckets."""
+    within = levels.api_latency
+    if within is not None and within.seconds not in BUCKETS_S:
+        raise ConfigError(
+            f"topology.yaml: service_levels.api_latency.seconds: {within.seconds:g}: not a bound of"
+            f" headrace_http_request_seconds; one of {', '.join(f'{b:g}' for b in BUCKETS_S)}"
+        )

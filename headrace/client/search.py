@@ -50,7 +50,10 @@ class LogSearch:
                     own = frame.df.filter(pl.col(str(fields.person)) == person)
                     rows = [encoder.to_json(row) for row in own.to_dicts()]
                     for row in protector.reveal(rows):
-                        left += sum(row[f] not in (None, "", UNREADABLE) for f in fields.names)
+                        left += sum(
+                            row[f.name] not in (None, "", UNREADABLE, f.hidden)
+                            for f in fields.fields
+                        )
                 yield Found(f"kafka {name}", searched, left, "readable private values")
 
     def _frames(self, topic: str, codec: Codec) -> Iterator[Frame]:

@@ -98,11 +98,16 @@ SERVING: tuple[Metric, ...] = (
     _gauge("", "service_up", "boolean", "service",
            "1 when kafka, clickhouse or redis answered last time it was asked (each second)."),
     _gauge("", "pipeline_ok", "boolean", "", "1 when /v1/pipeline's health has no problem."),
+    Metric("headrace_metric_<name>", "gauge", "", ("<dimensions>",),
+           "A metric of topology.yaml in its newest complete step (minute, mostly), in its own "
+           "unit, by its dimensions of few values; a quantile has the label 'quantile'."),
     # Requests
     _counter("", "http_requests", "requests", "method route status",
              "Requests answered. The route is its template; what no route takes is 'other'."),
     Metric("headrace_http_request_seconds", "histogram", "seconds", ("route",),
            "Until a request was answered; of a stream (…/stream) until it began."),
+    _counter("", "cache_hits", "answers", "", "Answers of the read API that came from its cache."),
+    _counter("", "cache_misses", "answers", "", "Answers that had to be asked of a store."),
     _gauge("", "sse_clients", "clients", "", "Listeners to server-sent events now."),
 )  # fmt: skip
 

@@ -65,7 +65,8 @@ def _gone(levels: ServiceLevels) -> Iterator[Alert]:
 
 
 def _reading(topology: Topology, levels: ServiceLevels) -> Iterator[Alert]:
-    partitions = sum(topology.partitions(topic) for topic in topology.topics)
+    read = (topic for topic in topology.topics if topology.agents_of(topic))
+    partitions = sum(topology.partitions(topic) for topic in read)
     yield Alert(
         name="HeadracePartitionsUnowned",
         expr=f"sum(headrace_assigned_partitions) < {partitions}",
@@ -73,7 +74,7 @@ def _reading(topology: Topology, levels: ServiceLevels) -> Iterator[Alert]:
         severity="page",
         owner=levels.owner,
         summary="Partitions have no worker",
-        description=f"Workers deliver {{{{ $value }}}} partitions, {partitions} are declared:"
+        description=f"Workers deliver {{{{ $value }}}} partitions, {partitions} are read:"
         " events of the others wait.",
     )
     yield Alert(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from headrace.private.cipher import PSEUDONYM as PSEUDONYM_PREFIX
 from headrace.private.cipher import context
-from headrace.schema import Registry
+from headrace.schema import Registry, text
 from headrace.schema.registry import AvroSchema
 from headrace.schema.types import Union
 from headrace.topology.model import Topology
@@ -25,6 +25,11 @@ class PrivateField:
     encrypted: bool
     binary: bool
     bound: bytes
+
+    @property
+    def hidden(self) -> str:
+        """What stands for a value in a record that is kept without it, as JSON has it."""
+        return text.bytes_text(HIDDEN.encode()) if self.binary else HIDDEN
 
 
 @dataclass(frozen=True, slots=True)

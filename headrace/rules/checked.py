@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import polars as pl
 
 from headrace.errors import ConfigError, Terminal
 from headrace.frame import MARKS, OFFSET, Bad, Decode, Frame
+from headrace.private.guard import Guard
 from headrace.rules.compiled import Compiled, compile_rule
 from headrace.rules.rule import Rule
 from headrace.rules.wrong import Wrong
@@ -23,25 +24,38 @@ SHOWN = 60
 _NO_MARKS = pl.lit(pl.Series([[]], dtype=pl.List(pl.String))).first().alias(MARKS)
 
 
-def decoder(registry: Registry, schema_name: str, rules: Mapping[str, Rule]) -> Decode:
-    """Decodes a topic's blocks, and applies its rules.
+def decoder(
+    registry: Registry, schema_name: str, rules: Mapping[str, Rule], guard: Guard | None = None
+) -> Decode:
+    """Decodes a topic's blocks, and applies its guard of private fields and its rules.
 
     Raises ConfigError when a rule does not fit the schema.
     """
     codec = Codec(registry, schema_name)
-    return _with(codec, compiled(codec.schema, rules))
+    decode = codec.decode if guard is None else _then(codec.decode, guard.apply)
+    return _with(decode, codec.schema, compiled(codec.schema, rules))
 
 
-def id_decoder(registry: Registry, schema_name: str, key: str, rules: Mapping[str, Rule]) -> Decode:
+def id_decoder(
+    registry: Registry,
+    schema_name: str,
+    key: str,
+    rules: Mapping[str, Rule],
+    guard: Guard | None = None,
+) -> Decode:
     """Decodes nothing but the ids of the records that ``decoder`` lets through.
 
-    For that it needs the fields of those rules that set records aside, too.
+    For that it needs the fields of the guard and of those rules that set records aside, too.
     """
     schema = registry.latest(schema_name)
     diverting = {n: rule for n, rule in rules.items() if rule.on_failure == "dead_letter"}
     ready = compiled(schema, diverting)
     fields = {key, *(field for one in ready for field in one.fields)}
-    return _with(Codec(registry, schema_name, fields), ready)
+    if guard is None:
+        codec = Codec(registry, schema_name, fields)
+        return _with(codec.decode, codec.schema, ready)
+    codec = Codec(registry, schema_name, fields | guard.names)
+    return _with(_then(codec.decode, guard.passing), codec.schema, ready)
 
 
 def compiled(schema: AvroSchema, rules: Mapping[str, Rule]) -> list[Compiled]:
@@ -53,12 +67,15 @@ def compiled(schema: AvroSchema, rules: Mapping[str, Rule]) -> list[Compiled]:
         raise ConfigError(f"topology.yaml: a rule does not fit {schema.title}: {error}") from error
 
 
-def _with(codec: Codec, rules: Sequence[Compiled]) -> Decode:
+def _with(decode: Decode, schema: AvroSchema, rules: Sequence[Compiled]) -> Decode:
     if not rules:
-        return codec.decode
-    private = {column.name for column in codec.schema if is_private(column.props)}
-    checked = Rules(rules, private)
-    return lambda block: checked.apply(codec.decode(block))
+        return decode
+    private = {column.name for column in schema if is_private(column.props)}
+    return _then(decode, Rules(rules, private).apply)
+
+
+def _then(decode: Decode, step: Callable[[Frame], Frame]) -> Decode:
+    return lambda block: step(decode(block))
 
 
 class Rules:

@@ -17,19 +17,23 @@ POSITION_HEADER = "X-Headrace-Position"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``body`` has the position in it. The tag is weak: it names the document without it."""
+    """``body`` has the position in it, ``header`` is the same for the answer's head.
+
+    The tag is weak: it names the document without the position.
+    """
 
     body: bytes
     tag: str
     position: Position
+    header: str
 
 
 def answer(document: Mapping[str, Any], position: Position) -> Answer:
     """The answer of a document, which must not be empty."""
     data = orjson.dumps(document)
     tag = f'W/"{blake2b(data, digest_size=12).hexdigest()}"'
-    body = data[:-1] + b',"position":' + orjson.dumps(position) + b"}"
-    return Answer(body, tag, position)
+    shown = orjson.dumps(position)
+    return Answer(data[:-1] + b',"position":' + shown + b"}", tag, position, shown.decode())
 
 
 def respond(request: Request, found: Answer, max_age_s: int) -> Response:
@@ -39,7 +43,7 @@ def respond(request: Request, found: Answer, max_age_s: int) -> Response:
     headers = {
         "ETag": found.tag,
         "Cache-Control": fresh,
-        POSITION_HEADER: orjson.dumps(found.position).decode(),
+        POSITION_HEADER: found.header,
     }
     if _has(request.headers.get("if-none-match"), found.tag):
         return Response(status_code=304, headers=headers)

@@ -51,11 +51,11 @@ def create(
     page.include(app, context.topology)  # before the registry: both have an answer to /
     schemas = registry.Catalog(root, context.topology)
     registry.include(app, schemas, allow_register)
-    reading.include(app, context, schemas)
+    cache = reading.include(app, context, schemas)
     intake.include(app, context)
     tracing.include(app, context)
     watch = pipeline.include(app, context)
     health.include(app, watch)
-    exposition.include(app, watch)
+    exposition.include(app, context, watch, cache)
     auth.install(app, context, host)
     return app

@@ -37,7 +37,7 @@ class Catalogue(BaseModel):
     funnels: list[Entry]
     cohorts: list[Entry]
     read_models: list[Entry]
-    lineage: list[tuple[str, str]] = Field(
+    lineage: list[list[str]] = Field(
         description="From, to, as kind:name", examples=[[["topic:shop.orders", "agent:analytics"]]]
     )
     position: dict[str, list[int]]

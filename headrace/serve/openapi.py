@@ -14,7 +14,7 @@ _PROBLEM = {
     "required": ["type", "title", "status", "detail", "instance"],
     "properties": {
         "type": {"type": "string", "examples": ["/problems/unknown-dimension"]},
-        "title": {"type": "string", "examples": ["Unprocessable Content"]},
+        "title": {"type": "string", "examples": ["Unprocessable Entity"]},
         "status": {"type": "integer", "examples": [422]},
         "detail": {"type": "string"},
         "instance": {"type": "string", "examples": ["/v1/metrics/revenue/series"]},

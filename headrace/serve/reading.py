@@ -21,8 +21,8 @@ from headrace.serve.queries import Views
 from headrace.serve.streams import Streams
 
 
-def include(app: FastAPI, context: Context, schemas: registry.Catalog) -> None:
-    """Add the routes. Stores are connected when they are first asked."""
+def include(app: FastAPI, context: Context, schemas: registry.Catalog) -> Cache:
+    """Add the routes; returns what answers are kept in. Stores are connected when first asked."""
     topology, clock = context.topology, SystemClock()
     views, keys, cache = Views(context), Keys(context), Cache(clock)
     held = Entities(context, keys, clock)
@@ -37,9 +37,12 @@ def include(app: FastAPI, context: Context, schemas: registry.Catalog) -> None:
             await keys.close()
             await positions.close()
 
-    whole = APIRouter(lifespan=closing)
     questions = Questions(topology, views, positions, cache, clock)
-    whole.include_router(analytics.router(topology, questions, Streams()))
-    whole.include_router(entities.router(Lookups(topology, held, positions, cache)))
-    whole.include_router(catalogue.router(topology, schemas, positions))
-    app.include_router(whole)
+    for router in (
+        APIRouter(lifespan=closing),
+        entities.router(Lookups(topology, held, positions, cache)),
+        analytics.router(topology, questions, Streams()),
+        catalogue.router(topology, schemas, positions),
+    ):
+        app.include_router(router)
+    return cache

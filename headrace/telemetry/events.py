@@ -17,6 +17,7 @@ TRACEPARENT: Final = "traceparent"
 MOST_LINKS, MOST_LOOKED_AT = 128, 4_096
 
 #: Versions after 00 may append to it; ff is none. https://www.w3.org/TR/trace-context/
+LENGTH: Final = 55
 _FORM = re.compile(rb"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
 _tracer = trace.get_tracer(__name__)
@@ -64,7 +65,7 @@ def traceparent(context: SpanContext) -> bytes:
 def parse(value: bytes) -> SpanContext | None:
     """The context that a header's value says; None if it says none."""
     form = _FORM.fullmatch(value)
-    if form is None:
+    if form is None or (value.startswith(b"00") and len(value) != LENGTH):
         return None
     context = SpanContext(int(form[1], 16), int(form[2], 16), True, TraceFlags(int(form[3], 16)))
     return context if context.is_valid else None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from headrace.schema_files import FOLDER, latest
 from headrace.topology import aggregates
 from headrace.topology.anomalies import Watch
 from headrace.topology.metrics import Metric
-from headrace.topology.model import Topology
-from headrace.topology.tree import Path, Tree
+from headrace.topology.model import ALERTS_SCHEMA, Topology
+from headrace.topology.tree import Path as Place
+from headrace.topology.tree import Tree
 
 MINUTE_S = 60
 
 
-def run(topology: Topology, tree: Tree) -> None:
+def run(topology: Topology, tree: Tree, root: Path) -> None:
     """Note every problem on the tree."""
     declared = topology.anomalies
     if declared.season_minutes % declared.slot_minutes:
@@ -21,7 +25,7 @@ def run(topology: Topology, tree: Tree) -> None:
             "choose a divisor of season_minutes",
         )  # fmt: skip
     for name, watch in declared.watches.items():
-        at: Path = ("anomalies", "watches", name)
+        at: Place = ("anomalies", "watches", name)
         metric = topology.metrics.get(watch.metric)
         if watch.group not in declared.groups:
             tree.problem(
@@ -35,10 +39,10 @@ def run(topology: Topology, tree: Tree) -> None:
             )  # fmt: skip
         elif len(metric.measure.forms) == 1:
             _metric(topology, tree, at, watch, metric)
-    _topic(topology, tree)
+    _topic(topology, tree, root)
 
 
-def _metric(topology: Topology, tree: Tree, at: Path, watch: Watch, metric: Metric) -> None:
+def _metric(topology: Topology, tree: Tree, at: Place, watch: Watch, metric: Metric) -> None:
     view = topology.clickhouse.views.get(metric.view)
     grain = None if view is None else aggregates.grain_s(view, metric.time)
     if grain not in (None, MINUTE_S):
@@ -69,8 +73,17 @@ def _metric(topology: Topology, tree: Tree, at: Path, watch: Watch, metric: Metr
         )
 
 
-def _topic(topology: Topology, tree: Tree) -> None:
-    """The topic of alerts is not the topology's to declare."""
-    if topology.anomalies.watches and topology.alerts_topic in topology.topics:
+def _topic(topology: Topology, tree: Tree, root: Path) -> None:
+    """The topic of alerts is not the topology's to declare; its records have a schema."""
+    if not topology.anomalies.watches:
+        return
+    path = latest(root / FOLDER, ALERTS_SCHEMA)
+    if not path.exists():
+        tree.problem(
+            ("anomalies", "watches"), ", ".join(topology.anomalies.watches),
+            f"there is no schemas/{path.name}, which alerts are written with",
+            "copy it from Headrace's own project, then run 'headrace schemas register'",
+        )  # fmt: skip
+    if topology.alerts_topic in topology.topics:
         name = topology.alerts_topic
         tree.problem(("topics", name), name, "is the topic of alerts", "rename it")

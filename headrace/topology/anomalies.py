@@ -42,6 +42,8 @@ class Watch(Model):
     direction: Literal["up", "down", "both"] = "both"
     width: Annotated[float, Field(ge=2, le=100)] = 5.0
     change: Annotated[float, Field(ge=0)] = 0.2
+    #: Of the deviations: more finds less in series of few events, later.
+    smooth_minutes: Minutes = 12
     minutes: Minutes = 3
     #: Series beyond so many, by first appearance, are not watched.
     max_series: Annotated[int, Field(ge=1, le=10_000)] = 500

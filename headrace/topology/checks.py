@@ -34,7 +34,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _views(topology, tree)
     questions.run(topology, tree)
     panels.check(topology, tree)
-    alerting.run(topology, tree)
+    alerting.run(topology, tree, root)
     _partitions(topology, tree)
     _audit(topology, tree)
     privacy.check(topology, tree, schemas)

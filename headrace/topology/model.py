@@ -17,6 +17,8 @@ from headrace.topology.serving import Serve
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
 AUDIT_TABLE = "audit"
+#: The schema of alerts on anomalies.
+ALERTS_SCHEMA = "alerts"
 
 
 class Defaults(Model):
@@ -53,6 +55,8 @@ class Topic(Model):
     rules: dict[Name, Rule] = Field(default_factory=dict)
     #: The field that says whose data a record is; required where the schema has ``"pii": true``.
     person: Name | None = None
+    #: What becomes of a record whose private fields its producer did not encrypt.
+    clear_text: Literal["dead_letter", "allow"] = "dead_letter"
 
 
 class Transit(Model):

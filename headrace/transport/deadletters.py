@@ -90,15 +90,13 @@ class DeadLetterProducer:
         now_ms = self._clock.now_ms()
         try:
             producer = await self._ready()
-            acks = [
-                await producer.send(
-                    topic,
-                    value=block.values[entry.index],
-                    key=block.keys[entry.index],
-                    headers=headers(block, entry, now_ms),
-                )
-                for entry in bad
-            ]
+            acks = []
+            for entry in bad:
+                key, value = block.keys[entry.index], block.values[entry.index]
+                if entry.kept is not None:
+                    key, value = entry.kept.key, entry.kept.value
+                told = headers(block, entry, now_ms)
+                acks.append(await producer.send(topic, value=value, key=key, headers=told))
             await asyncio.gather(*acks)
         except MessageSizeTooLargeError as error:
             raise Terminal(

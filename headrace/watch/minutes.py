@@ -47,7 +47,7 @@ class MinuteReader:
     async def span(self) -> tuple[int, int] | None:
         """The first and the last minute that any watched view has; None when all are empty."""
         config = self._topology.clickhouse
-        metrics = {self._topology.metrics[w.metric] for w in self._watches()}
+        metrics = [self._topology.metrics[watch.metric] for watch in self._watches()]
         views = sorted({(metric.view, metric.time) for metric in metrics})
         spans = []
         for view, time in views:

@@ -16,9 +16,8 @@ from headrace.schema import Codec, Encoder
 from headrace.schemas import registry_of
 from headrace.security import grants
 from headrace.security.link import Link
-from headrace.topology.model import Topology
+from headrace.topology.model import ALERTS_SCHEMA, Topology
 
-SCHEMA = "alerts"
 TIMEOUT_S = 15.0
 POLL_S = 0.2
 TRANSACTION_MS = 20_000
@@ -33,7 +32,8 @@ class Records:
     def __init__(self, root: Path, topology: Topology) -> None:
         """Raises ConfigError when the schema is not locked."""
         registry = registry_of(root, topology)
-        self._encoder, self._codec = Encoder(registry, SCHEMA), Codec(registry, SCHEMA)
+        self._encoder = Encoder(registry, ALERTS_SCHEMA)
+        self._codec = Codec(registry, ALERTS_SCHEMA)
 
     def encode(self, event: dict[str, Any]) -> bytes:
         """A record's value."""

@@ -143,11 +143,14 @@ def test_plan_finds_nothing_after_apply_and_conflicts_are_told(shell):
 
 
 def test_status_and_missing_services(shell, tmp_path):
-    table = json.loads(shell("status", "--json"))
-    assert {s["name"]: s["healthy"] for s in table} == dict.fromkeys(
+    found = json.loads(shell("status", "--json", code=1))
+    assert {s["name"]: s["healthy"] for s in found["services"]} == dict.fromkeys(
         ("kafka", "redis", "clickhouse"), True
     )
-    assert "healthy" in shell("status")
+    assert [problem["what"] for problem in found["problems"]] == ["no worker runs"]
+    text = shell("status", code=1)
+    assert "healthy" in text
+    assert "to do: start them: headrace run --workers N" in text
     elsewhere = str(tmp_path / "none")
     assert "never started" in shell("status", code=1, HEADRACE_HOME=elsewhere)
     shell("tap", "shop.orders", code=2, HEADRACE_HOME=elsewhere)

@@ -12,10 +12,11 @@ from pathlib import Path
 import clickhouse_connect
 import pytest
 import redis
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from headrace import endpoints
 from headrace import stack as services
+from headrace.schema import Encoder, Registry
 from headrace.workers import Workers
 from tests.cli.test_commands import Shell, wait
 from tests.private import project
@@ -135,16 +136,49 @@ def test_nothing_shows_a_private_value_and_forgetting_leaves_nothing(shell: Shel
     assert "Y2FuYXJ5LTVkMWU=" not in said
 
 
-def test_clear_text_that_another_producer_sent_is_found_and_told(shell: Shell):
-    from confluent_kafka import Producer
-
-    from headrace.schema import Encoder, Registry
-
-    where = endpoints.load(shell.root)
+def send_clear(shell: Shell, person: str) -> None:
+    """As a producer does that does not encrypt."""
     encoder = Encoder(Registry.load(shell.root), "customers")
-    producer = Producer({"bootstrap.servers": where.kafka})
-    producer.produce(TOPIC, encoder.encode(private("eve")), b"eve")
+    producer = Producer({"bootstrap.servers": endpoints.load(shell.root).kafka})
+    producer.produce(TOPIC, encoder.encode(private(person)), person.encode())
     assert producer.flush(10) == 0
+
+
+def test_clear_text_of_another_producer_reaches_no_store_and_no_dead_letter(shell: Shell):
+    where = endpoints.load(shell.root)
+    clickhouse = clickhouse_connect.get_client(dsn=where.clickhouse, database="customers")
+    letters = f"{TOPIC}.dlq"
+
+    with running(shell) as written:
+        send_clear(shell, "zoe")
+        wait(lambda: b"zoe" in log(where.kafka, letters))
+        shell("produce", TOPIC, stdin=json.dumps(private("zed")))
+        select = "SELECT user_id FROM customers"
+        wait(lambda: ("zed",) in clickhouse.query(select).result_rows)
+        assert ("zoe",) not in clickhouse.query(select).result_rows
+        said = shell("dlq", "list", TOPIC, "--json")
+        places = [f"{p}:{o}" for p in range(2) for o in range(2)]
+        shown = [_shown(shell, place) for place in places]
+    said += "".join(shown) + written.read_text() + log(where.kafka, letters).decode("latin-1")
+    assert CANARY not in said
+    assert "Y2FuYXJ5LTVkMWU=" not in said
+    assert any('"<private>"' in text and "order-of-zoe-0" in text for text in shown)
+    report = json.loads(shell("forget", "zoe", "--yes", "--wait", "0", "--json", code=1))
+    left = {item["where"]: item["left"] for item in report["searched"]}
+    assert left[f"kafka {letters}"] == 0
+    assert left[f"kafka {TOPIC}"] == 3  # the producer's own record, until retention takes it
+
+
+def _shown(shell: Shell, place: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "headrace.cli.main", "dlq", "show", TOPIC, place],
+        cwd=shell.root, env=shell.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout
+
+
+def test_clear_text_that_another_producer_sent_is_found_and_told(shell: Shell):
+    send_clear(shell, "eve")
     report = json.loads(shell("forget", "eve", "--yes", "--wait", "0", "--json", code=1))
     left = {item["where"]: item["left"] for item in report["searched"]}
     assert left[f"kafka {TOPIC}"] == 3

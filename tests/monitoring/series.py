@@ -8,6 +8,9 @@ from headrace import topology
 from tests.monitoring import ROOT
 
 DECLARED = topology.load(ROOT)
+READ = [topic for topic in DECLARED.topics if DECLARED.agents_of(topic)]
+#: Partitions that each of the two workers has.
+OWNED = sum(DECLARED.partitions(topic) for topic in READ) / 2
 #: Seconds between samples.
 INTERVAL = 60
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -48,12 +51,11 @@ def ordinary(seconds: float) -> dict[str, str]:
 
 
 def _workers(seconds: float) -> Iterator[tuple[str, str]]:
-    partitions = sum(DECLARED.partitions(topic) for topic in DECLARED.topics)
     for instance in ("a:9101", "b:9101"):
         at = f'{{job="headrace-workers",instance="{instance}"}}'
         yield f"up{at}", gauge((1, seconds))
         yield f"headrace_resident_memory_bytes{at}", gauge((3e8, seconds))
-        yield f"headrace_assigned_partitions{at}", gauge((partitions / 2, seconds))
+        yield f"headrace_assigned_partitions{at}", gauge((OWNED, seconds))
         yield f"headrace_dead_letter_ratio{at}", gauge((0.0001, seconds))
         # A deployment once a day: two assignments each, and blocks that were cut short.
         yield f"headrace_rebalances_total{at}", _daily(2, seconds)
@@ -69,7 +71,7 @@ def _daily(step: int, seconds: float) -> str:
 
 
 def _topics(seconds: float) -> Iterator[tuple[str, str]]:
-    for topic in DECLARED.topics:
+    for topic in READ:
         yield events(topic), counter((100, seconds))
         yield letters(topic), counter((0.01, seconds))
         for partition in range(DECLARED.partitions(topic)):

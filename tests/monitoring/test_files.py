@@ -66,6 +66,17 @@ def test_a_topology_without_service_levels_is_told_what_to_declare(tmp_path, mon
     assert "docs/alerts.md" in str(told)
 
 
+def test_a_latency_that_is_no_bucket_is_told(tmp_path, monkeypatch):
+    text = (ROOT / "topology.yaml").read_text(encoding="utf-8")
+    wrong = text.replace("api_latency: {seconds: 0.1,", "api_latency: {seconds: 0.12,")
+    (tmp_path / "topology.yaml").write_text(wrong, encoding="utf-8")
+    (tmp_path / "schemas").symlink_to(ROOT / "schemas")
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(app, ["generate"]).exception
+    assert isinstance(told, ConfigError)
+    assert "0.12: not a bound" in str(told)
+
+
 def test_every_alert_has_its_runbook_and_every_runbook_its_alert():
     names = {rule["alert"] for rule in alerts()}
     assert names == {path.stem for path in RUNBOOKS.glob("*.md")}

@@ -1,4 +1,4 @@
-"""A real Prometheus with the generated files, scraping what a worker's metrics look like."""
+"""A real Prometheus with the generated files, scraping the exposition of a worker's metrics."""
 
 from __future__ import annotations
 
@@ -12,38 +12,42 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 
-from headrace.metrics.histogram import EXPOSED_MS
+from headrace.block import Block
+from headrace.metrics import Metrics
+from headrace.metrics.collector import WorkerCollector
 from tests.monitoring import DEPLOY
 from tests.monitoring.test_files import asked
 from tests.tools import binary
 
-BOUNDS = [ms / 1000 for ms in EXPOSED_MS]
+NOW_MS = 1_700_000_000_000
 
 
 class Worker:
-    """One that writes 20 records a second into ClickHouse, each so many seconds late."""
+    """The metrics of one that writes 20 blocks a second into ClickHouse, each so many s late."""
 
     def __init__(self) -> None:
-        registry = CollectorRegistry()
-        self._late = Histogram(
-            "headrace_freshness_seconds", "…", ["sink"], buckets=BOUNDS, registry=registry
-        )
-        self._events = Counter("headrace_events", "…", ["topic"], registry=registry)
+        self._metrics = Metrics()
         self.seconds = 0.1
         self._stop = threading.Event()
+        registry = CollectorRegistry()
+        registry.register(WorkerCollector(self._metrics))
         self._server, self._listening = start_http_server(0, "127.0.0.1", registry)
         self.address = f"127.0.0.1:{self._server.server_port}"
         self._working = threading.Thread(target=self._work)
         self._working.start()
 
     def _work(self) -> None:
+        offset = 0
         while not self._stop.wait(0.05):
-            self._late.labels("clickhouse").observe(self.seconds)
-            self._events.labels("shop.orders").inc()
+            offsets, produced = np.array([offset]), np.array([NOW_MS - round(self.seconds * 1000)])
+            block = Block("shop.orders", 0, offset, offset, [b"v"], offsets, produced, [b"k"])
+            self._metrics.sink_applied("clickhouse", block, NOW_MS, 0.01)
+            offset += 1
 
     def stop(self) -> None:
         self._stop.set()

@@ -142,7 +142,7 @@ def test_what_commands_show_of_the_addresses_has_no_password(secured, project, r
     whole = worker.env["HEADRACE_REDIS"].replace("worker@", f"worker:{password}@")
     for url in (whole, whole.replace("rediss", "kafka")):
         env = {"HEADRACE_REDIS": url, "HEADRACE_REDIS_PASSWORD_FILE": ""}
-        worker("status", "--json", **env)
+        worker("status", "--json", code=1, **env)
         worker("run", code=2, **env)
     (project / "password").write_text(secured.passwords["reader"])
     worker("plan", code=2, HEADRACE_KAFKA_PASSWORD_FILE=str(project / "password"))

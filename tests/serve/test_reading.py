@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -68,9 +69,10 @@ def test_a_reader_sees_what_it_wrote(shop):
 
     before = placed()  # in the cache now
     for n in (1, 2, 3):
-        record = order(shop, f"o-seen-{n}")
+        order_id = f"o-{uuid.uuid4()}"
+        record = order(shop, order_id)
         assert placed(at_least=record, wait_ms=5_000) == before + n
-    answer = shop.get(f"/v1/views/order/o-seen-{n}", at_least=record, wait_ms=5_000)
+    answer = shop.get(f"/v1/views/order/{order_id}", at_least=record, wait_ms=5_000)
     assert answer.json()["keyspaces"]["order"]["state"]["total"] == 950
     features = shop.get("/v1/features/reader", at_least=record, wait_ms=5_000).json()
     assert features["keyspaces"]["user:affinity:category"][0][0] == "books"

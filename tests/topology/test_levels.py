@@ -51,7 +51,7 @@ def test_each_fault(root, old, new, path, wrong, fix):
          "objective.freshness_s", "not a bound"),
         ("freshness_s: 10, target: 0.99", "freshness_s: 10, target: 0.5",
          "objective.target", "could not fire"),
-        ("owner: commerce", "owner: The shop", "owner", "can't be routed"),
+        ("owner: commerce\n    unit", "owner: The shop\n    unit", "owner", "can't be routed"),
     ],
 )  # fmt: skip
 def test_each_fault_of_a_metric_s_objective(root, old, new, path, wrong):

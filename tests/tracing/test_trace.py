@@ -8,8 +8,7 @@ import time
 import clickhouse_connect
 import httpx
 import pytest
-from confluent_kafka import Consumer, Producer
-from confluent_kafka import TopicPartition as KafkaTP
+from confluent_kafka import Producer
 
 from headrace.block import TopicPartition
 from headrace.lag import LagReader
@@ -89,21 +88,13 @@ def test_what_the_rule_refused_is_a_dead_letter_with_its_reason(commands, writte
     assert "amount_not_negative" in text
 
 
-def test_what_no_worker_has_taken_yet_waits_at_its_position(commands, written, stack):
+def test_what_no_worker_has_taken_yet_waits_at_its_position(commands, written):
     partition, end = next(iter(commands.produce(sale("late", "carl"))["positions"].items()))
     found = traced(commands, "late")
     assert found["status"] == "waiting"
     assert (found["partition"], found["offset"]) == (int(partition), end - 1)
     assert "Not written yet" in found["summary"]
     assert found["block"] is None
-    # What a worker commits before it writes a block.
-    intent = KafkaTP(TOPIC, int(partition), end - 1, metadata=f"headrace1 last={end + 3}")
-    group = Consumer({"bootstrap.servers": stack.kafka, "group.id": "traced"})
-    group.commit(offsets=[intent], asynchronous=False)
-    group.close()
-    assert traced(commands, "late")["block"] == {
-        "first": end - 1, "last": end + 3, "source": "the workers' intent",
-    }  # fmt: skip
     assert [row["columns"]["user_id"] for row in found["rows"]] == ["carl"]
 
 

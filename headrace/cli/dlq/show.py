@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from headrace import endpoints, headers, topology
+from headrace.cli.dlq.hidden import Hidden
 from headrace.cli.dlq.moments import moment
 from headrace.dlq import letter as letters
 from headrace.dlq.groups import id_of
@@ -37,7 +38,8 @@ def show(
 ) -> None:
     """Print a dead letter: why it is one, its headers and key, its bytes, and its fields.
 
-    Fields come as far as they can be decoded, each with its bytes 'first-behind'.
+    Fields come as far as they can be decoded, each with its bytes 'first-behind'. Private ones are
+    not shown, nor is what may be one because it could not be decoded.
     """
     if (position is None) == (origin is None):
         raise ConfigError("say which: PARTITION:OFFSET in the dead-letter topic, or --origin P:O")
@@ -55,17 +57,20 @@ def show(
         )
         raise typer.Exit(1)
     found, value = letters.headers_of(message), message.value() or b""
-    decoded = partial.decode(value, registry_of(root, declared), declared.topics[topic].schema_)
+    registry = registry_of(root, declared)
+    hidden = Hidden(declared, topic, registry)
+    decoded = partial.decode(value, registry, declared.topics[topic].schema_)
     typer.echo("\n".join(_about(letter)))
-    typer.echo(f"key       {message.key()!r}")
+    typer.echo(f"key       {hidden.key(message.key())!r}")
     for name, text in headers.texts(headers.own(found)).items():
         typer.echo(f"header    {name}: {text!r}")
     typer.echo(f"\nvalue     {len(value):,} bytes")
-    typer.echo("\n".join(hex_dump(value[:HEAD_BYTES])))
+    dump = hex_dump(value[:HEAD_BYTES], hidden.places(decoded, len(value)))
+    typer.echo("\n".join(dump))
     if len(value) > HEAD_BYTES:
         typer.echo(f"{HEAD_BYTES:08x}  … {len(value) - HEAD_BYTES:,} more")
     typer.echo("")
-    typer.echo("\n".join(_fields(decoded)))
+    typer.echo("\n".join(_fields(decoded, hidden)))
 
 
 def _find(index: Index, position: str | None, origin: str | None) -> Letter | None:
@@ -89,20 +94,26 @@ def _about(letter: Letter) -> Iterator[str]:
     yield f"redriven  {'yes' if letter.redriven else 'no'}"
 
 
-def _fields(decoded: partial.Partial) -> Iterator[str]:
+def _fields(decoded: partial.Partial, hidden: Hidden) -> Iterator[str]:
     yield f"fields    {decoded.schema or 'of no known schema'}"
     width = max((len(field.name) for field in decoded.fields), default=0)
     for field in decoded.fields:
-        text = orjson.dumps(field.value).decode()
+        text = orjson.dumps(hidden.value(field)).decode()
         text = text if len(text) <= SHOWN else text[:SHOWN] + "…"
         yield f"  {f'{field.first}-{field.behind}':>11}  {field.name:<{width}}  {text}"
     if decoded.failed is not None:
         yield f"  {decoded.at:>11}  ✗ {decoded.failed}"
 
 
-def hex_dump(data: bytes) -> Iterator[str]:
-    """Offset, hexadecimal bytes and printable characters, sixteen a line."""
+def hex_dump(data: bytes, hidden: Container[int] = ()) -> Iterator[str]:
+    """Offset, hexadecimal bytes and printable characters, sixteen a line.
+
+    Those at the places ``hidden`` are ``··``.
+    """
     for at in range(0, len(data), ROW_BYTES):
-        row = data[at : at + ROW_BYTES]
-        printable = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
-        yield f"{at:08x}  {row.hex(' '):<{3 * ROW_BYTES}} {printable}"
+        row = range(at, min(at + ROW_BYTES, len(data)))
+        codes = " ".join("··" if i in hidden else f"{data[i]:02x}" for i in row)
+        printable = "".join(
+            "·" if i in hidden else chr(data[i]) if 32 <= data[i] < 127 else "." for i in row
+        )
+        yield f"{at:08x}  {codes:<{3 * ROW_BYTES}} {printable}"

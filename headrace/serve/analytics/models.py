@@ -14,6 +14,8 @@ Position = Annotated[
     ),
 ]
 EpochMs = Annotated[int, Field(description="Milliseconds since 1970", examples=[1772366400000])]
+#: A pair: pydantic's tuples are described in a way that OpenAPI does not know.
+Point = Annotated[list[int | float | None], Field(min_length=2, max_length=2)]
 Labels = Annotated[dict[str, str], Field(examples=[{"region": "apac"}])]
 
 
@@ -48,7 +50,7 @@ class OneSeries(BaseModel):
     """A series for each value of the dimensions, and each level of a quantile."""
 
     labels: Labels
-    points: list[tuple[int, float | None]] = Field(
+    points: list[Point] = Field(
         description="Start of the step in ms, and value; null where there is none",
         examples=[[[1772366400000, 1234.5], [1772366460000, 0.0]]],
     )

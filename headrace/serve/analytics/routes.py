@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response, Security
 from fastapi.responses import StreamingResponse
+from pydantic.config import JsonDict
 
 from headrace.serve.analytics import models
 from headrace.serve.analytics.questions import Questions, Wanted
@@ -19,6 +20,8 @@ from headrace.topology.model import Topology
 MAX_AGE_S = 1
 #: What is declared changes only when the process is started again.
 DECLARED_AGE_S = 60
+#: For the description only: what does not match gets an error that says what would.
+LENGTH: JsonDict = {"pattern": "^[1-9][0-9]{0,8}[smhd]$"}
 
 Reader = Annotated[Caller, Security(calling, scopes=["metrics:read"])]
 Name = Annotated[str, Path(max_length=64, examples=["revenue"])]
@@ -35,11 +38,20 @@ Last = Annotated[
 ]
 StepLength = Annotated[
     str | None,
-    Query(max_length=12, description="A multiple of the metric's least step.", examples=["5m"]),
+    Query(
+        max_length=12,
+        description="A multiple of the metric's least step.",
+        examples=["5m"],
+        json_schema_extra=LENGTH,
+    ),
 ]
 By = Annotated[
     str | None,
     Query(max_length=256, description="Dimensions, separated by commas.", examples=["region"]),
+]
+Ranked = Annotated[
+    str,
+    Query(max_length=256, description="Dimensions to rank, by commas.", examples=["region"]),
 ]
 Where = Annotated[
     list[str],
@@ -84,7 +96,7 @@ def router(topology: Topology, questions: Questions, streams: Streams) -> APIRou
 
     @routes.get("/metrics/{name}/top", response_model=models.Top, responses=responses(404, 504))
     async def top(
-        request: Request, caller: Reader, name: Name, by: By = None,
+        request: Request, caller: Reader, name: Name, by: Ranked,
         n: Annotated[int, Query(ge=1, le=1_000)] = 10, from_: From = None, to: To = None,
         last: Last = None, where: Where = [], at_least: AtLeast = [],  # noqa: B006
         wait_ms: WaitMs = 2_000,
@@ -127,7 +139,6 @@ def router(topology: Topology, questions: Questions, streams: Streams) -> APIRou
     @routes.get(
         "/funnels/{name}",
         response_model=models.Funnel,
-        response_model_exclude_none=True,
         responses=responses(404, 504),
     )
     async def funnel(

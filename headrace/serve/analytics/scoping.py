@@ -42,14 +42,7 @@ def fixed(
 ) -> tuple[tuple[str, str], ...]:
     """The conditions that always hold; raises Problem where the caller may see nothing."""
     always: Mapping[str, str] = declared.where if isinstance(declared, Metric) else {}
-    found = tuple(sorted(always.items()))
-    if caller.tenant is None:
-        return found
-    if declared.tenant is None:
-        raise Problem(
-            403, "no-tenant-rows", f"{name!r} is not kept by tenant, so a tenant may not see it"
-        )
-    return (*found, (declared.tenant, caller.tenant))
+    return (*sorted(always.items()), *caller.rows_of(declared.tenant, repr(name)))
 
 
 def _known(name: str, declared: Sequence[str], parameter: str) -> None:

@@ -28,14 +28,16 @@ class Caller:
     scopes: frozenset[str]
     tenant: str | None = None
 
-    def rows_of(self, column: str | None, what: str) -> str | None:
-        """The tenant whose rows may be answered, by its column; None: all rows.
+    def rows_of(self, column: str | None, what: str) -> tuple[tuple[str, str], ...]:
+        """What must hold for rows that may be answered: nothing, or a column's value.
 
         Raises Problem 403 when the caller has a tenant and ``what`` has no column for it.
         """
-        if self.tenant is not None and column is None:
+        if self.tenant is None:
+            return ()
+        if column is None:
             raise forbidden("tenant", f"{what} can't be split by tenant, and the token names one")
-        return self.tenant
+        return ((column, self.tenant),)
 
 
 class Calling(SecurityBase):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headrace.serve.answers import Answer, answer
-from headrace.serve.auth import Caller
 from headrace.serve.cache import Cache
 from headrace.serve.entities import pages
 from headrace.serve.entities.reader import Entities
@@ -114,11 +113,3 @@ class Lookups:
             shown = ", ".join(self._topology.serve.views) or "none"
             raise Problem(404, "unknown-view", f"there is no view {name!r}; there are: {shown}")
         return model
-
-
-def refuse_tenant(caller: Caller) -> None:
-    """Raise Problem for callers with a tenant: entities are not kept by tenant."""
-    if caller.tenant is not None:
-        raise Problem(
-            403, "no-tenant-rows", "entities are not kept by tenant, so a tenant may not see them"
-        )

@@ -13,8 +13,13 @@ Position = Annotated[
         examples=[{"shop.orders": [120, 98, 131, 104]}],
     ),
 ]
+#: A pair: pydantic's tuples are described in a way that OpenAPI does not know.
+Member = Annotated[
+    list[str | float],
+    Field(min_length=2, max_length=2, description="Member and score", examples=[["p001", 3.5]]),
+]
 Keyspaces = Annotated[
-    dict[str, dict[str, Any] | list[tuple[str, float]]],
+    dict[str, dict[str, Any] | list[Member]],
     Field(
         description="Fields of each hash; members of each sorted set, the greatest scores first",
         examples=[{"user": {"views": {"1h": 3, "24h": 9}}, "user:recent": [["p001", 1.77e12]]}],
@@ -67,6 +72,6 @@ class Members(BaseModel):
     view: str
     id: str
     keyspace: str
-    members: list[tuple[str, float]]
+    members: list[Member]
     next: str | None
     position: Position

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response, Security
 from headrace.serve.answers import respond
 from headrace.serve.auth import Caller, calling
 from headrace.serve.entities import models
-from headrace.serve.entities.lookups import Lookups, refuse_tenant
+from headrace.serve.entities.lookups import Lookups
 from headrace.serve.openapi import AtLeast, WaitMs, responses
 
 MAX_AGE_S = 1
@@ -30,7 +30,6 @@ def router(lookups: Lookups) -> APIRouter:
         at_least: AtLeast = [], wait_ms: WaitMs = 2_000,  # noqa: B006
     ) -> Response:  # fmt: skip
         """What is known of a person; of somebody unknown there is nothing in each keyspace."""
-        refuse_tenant(caller)
         return respond(request, await lookups.features(user, at_least, wait_ms), 0)
 
     @routes.post("/features", response_model=models.Batch, responses=responses(404, 504))
@@ -39,7 +38,6 @@ def router(lookups: Lookups) -> APIRouter:
         at_least: AtLeast = [], wait_ms: WaitMs = 2_000,  # noqa: B006
     ) -> Response:  # fmt: skip
         """The features of up to 1,000 persons in one call, in the order of their ids."""
-        refuse_tenant(caller)
         return respond(request, await lookups.batch(asked.ids, at_least, wait_ms), 0)
 
     @routes.get("/views/{view}/{id}", response_model=models.View, responses=responses(404, 504))
@@ -48,7 +46,6 @@ def router(lookups: Lookups) -> APIRouter:
         at_least: AtLeast = [], wait_ms: WaitMs = 2_000,  # noqa: B006
     ) -> Response:  # fmt: skip
         """One entity of a view, as its newest events have left it."""
-        refuse_tenant(caller)
         return respond(request, await lookups.view(view, id, at_least, wait_ms), MAX_AGE_S)
 
     @routes.get(
@@ -61,7 +58,6 @@ def router(lookups: Lookups) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=512)] = None,
     ) -> Response:  # fmt: skip
         """All members of a sorted set, page by page, the greatest scores first."""
-        refuse_tenant(caller)
         found = await lookups.members(view, id, keyspace, limit, cursor)
         return respond(request, found, MAX_AGE_S)
 

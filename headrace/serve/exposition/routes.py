@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response, Security
 from fastapi.responses import PlainTextResponse
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
+from starlette.types import Lifespan
 
 from headrace.metrics.collector import exposition
 from headrace.serve.auth import Caller, calling
-from headrace.serve.exposition.pipeline import PipelineCollector
-from headrace.serve.exposition.requests import Requests
-from headrace.serve.pipeline.watch import Watch
-from headrace.serve.problems import Problem
 
 Allowed = Annotated[Caller, Security(calling, scopes=["pipeline:read"])]
 
 
 class _All(Collector):
-    def __init__(self, *parts: Collector) -> None:
+    def __init__(self, parts: Sequence[Collector]) -> None:
         self._parts = parts
 
     def collect(self) -> Iterable[Family]:
@@ -29,16 +26,14 @@ class _All(Collector):
             yield from part.collect()
 
 
-def router(watch: Watch, requests: Requests) -> APIRouter:
+def router(parts: Sequence[Collector], lifespan: Lifespan[Any]) -> APIRouter:
     """The route over what is collected."""
-    routes = APIRouter(tags=["pipeline"])
-    everything = _All(PipelineCollector(watch), requests)
+    routes = APIRouter(tags=["pipeline"], lifespan=lifespan)
+    everything = _All(parts)
 
     @routes.get("/metrics", response_class=PlainTextResponse)
     def metrics(caller: Allowed, accept: Annotated[str, Header()] = "") -> Response:
         """All metrics of this process in Prometheus' text format, or OpenMetrics if accepted."""
-        if caller.tenant is not None:
-            raise Problem(403, "all-tenants", "metrics are of all tenants: use a token without one")
         body, content_type = exposition(everything, accept)
         return Response(body, headers={"Content-Type": content_type})
 

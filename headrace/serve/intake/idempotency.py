@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from headrace.errors import Transient
 from headrace.serve.intake.report import Answer
@@ -28,6 +28,7 @@ PROGRESS_S: Final = 60
 _KEY = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 _IN_PROGRESS = b"000"
 _DIGEST = 32
+_ERRORS = (RedisError, RedisClusterException, OSError)
 
 
 def key_of(value: str) -> str:
@@ -76,7 +77,7 @@ class Answers:
         try:
             begun = await self._redis.set(name, digest + _IN_PROGRESS, nx=True, ex=PROGRESS_S)
             held = None if begun else await self._redis.get(name)
-        except RedisError as error:
+        except _ERRORS as error:
             raise Transient(f"can't look up the {HEADER}: {error}") from error
         if not begun:
             yield Once(_answered(held, digest))
@@ -87,6 +88,10 @@ class Answers:
         finally:
             await self._end(name, digest, once.kept)
 
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._redis.aclose()
+
     async def _end(self, name: str, digest: bytes, kept: Answer | None) -> None:
         """A failure leaves the key in progress until PROGRESS_S have passed."""
         try:
@@ -95,7 +100,7 @@ class Answers:
             else:
                 text = digest + str(kept.status).encode() + zlib.compress(kept.body, 1)
                 await self._redis.set(name, text, ex=KEEP_S)
-        except RedisError as error:
+        except _ERRORS as error:
             log.warning("the answer under an %s was not kept: %s", HEADER, error)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response, Security
+from fastapi import APIRouter, FastAPI, Request, Response, Security
 
 from headrace.block import Header
 from headrace.serve.auth import Caller, calling
@@ -56,8 +58,16 @@ Writer = Annotated[Caller, Security(calling, scopes=["events:write"])]
 
 def router(context: Context) -> APIRouter:
     """Routes for events of the topology's topics, and for what it declares under ``intake``."""
-    routes = APIRouter(prefix="/v1", tags=["intake"])
     topology, intake, room = context.topology, Intake(context), Room()
+
+    @asynccontextmanager
+    async def closing(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await intake.close()
+
+    routes = APIRouter(prefix="/v1", tags=["intake"], lifespan=closing)
 
     async def take(
         request: Request, caller: Caller, topic: str, declared: Declared | None = None

@@ -9,15 +9,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
-
-from redis.asyncio import Redis
 
 from headrace.block import Header
 from headrace.client.events import Events, NotAnEvent, Ready, object_of
 from headrace.errors import ConfigError
 from headrace.private.opening import key_ring
 from headrace.private.ring import KeyRing
+from headrace.security.redis import connect
 from headrace.serve.context import Context
 from headrace.serve.intake import body as bodies
 from headrace.serve.intake.batch import Batch
@@ -35,7 +33,6 @@ log = logging.getLogger(__name__)
 #: Parsing and encoding hold Python's lock: more threads would not be quicker, and their number
 #: bounds how many bodies are held as Python objects.
 THREADS = 2
-REDIS_S = 2.0
 
 
 class Intake:
@@ -51,9 +48,15 @@ class Intake:
     @cached_property
     def answers(self) -> Answers:
         """What was answered under an Idempotency-Key; raises Problem without a Redis."""
-        with _configured("Idempotency-Key"):
-            client: Any = Redis.from_url(self._context.endpoints.redis, socket_timeout=REDIS_S)
+        with _configured("an Idempotency-Key"):
+            client = connect(self._context.endpoints.redis)
             return Answers(client, self._context.topology.redis.prefix)
+
+    async def close(self) -> None:
+        """Disconnect. Whoever still waits for an acknowledgement is not answered."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        if "answers" in self.__dict__:
+            await self.answers.close()
 
     async def take(
         self,

@@ -23,7 +23,7 @@ def problems(
         *_services(now),
         *_workers(now, states, now_ms),
         *_dead_letters(topology, now),
-        *_standing(now),
+        *_standing(topology, now),
     ]
 
 
@@ -76,12 +76,13 @@ def _dead_letters(topology: Topology, now: Pipeline) -> Iterator[Problem]:
         )
 
 
-def _standing(now: Pipeline) -> Iterator[Problem]:
-    """Topics with a lag that nobody works off, where no cause was found above."""
+def _standing(topology: Topology, now: Pipeline) -> Iterator[Problem]:
+    """Partitions that nobody delivers, where no cause was found above."""
     if not (now.workers and all(service.up for service in now.services.values())):
         return
     assigned = sum(worker.assigned for worker in now.workers)
-    partitions = sum(len(topic.partitions) for topic in now.topics.values())
+    read = {topic for agent in topology.agents.values() for topic in agent.reads}
+    partitions = sum(topology.partitions(topic) for topic in read)
     if assigned < partitions:
         yield Problem(
             what=f"{partitions - assigned} of {partitions} partitions are delivered by nobody",

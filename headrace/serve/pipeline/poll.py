@@ -49,9 +49,12 @@ def ask(source: Source[T], before: Seen[T]) -> Seen[T]:
 class Poll(Generic[T]):
     """A thread that asks one source; ``seen`` may be read at any time."""
 
-    def __init__(self, name: str, connect: Callable[[], Source[T]]) -> None:
+    def __init__(
+        self, name: str, connect: Callable[[], Source[T]], every_s: float = EVERY_S
+    ) -> None:
         self.seen: Seen[T] = Seen()
         self._connect = connect
+        self._every_s = every_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"poll {name}", daemon=True)
 
@@ -73,6 +76,6 @@ class Poll(Generic[T]):
                 self._stop.wait(EVERY_S)
         while source is not None and not self._stop.is_set():
             self.seen = ask(source, self.seen)
-            self._stop.wait(EVERY_S)
+            self._stop.wait(self._every_s)
         if source is not None:
             source.close()

@@ -9,7 +9,6 @@ from confluent_kafka import Message
 from headrace.block import TopicPartition
 from headrace.client.blocks import block_of
 from headrace.client.ranges import RangeReader
-from headrace.delivery.intent import Position
 from headrace.dlq.index import Index
 from headrace.dlq.letter import Letter
 from headrace.dlq.log import DeadLetterLog
@@ -79,14 +78,11 @@ class EventLog:
                 same = set(df.filter(df[self._field] == event_id)["_offset"].to_list())
                 yield from (m for m in likely if m.offset() in same)
 
-    def workers(self, place: Place) -> tuple[Lag, int | None]:
-        """How far the place's partition is, and the last offset of the block being written now."""
+    def workers(self, place: Place) -> Lag:
+        """How far the workers are in the place's partition."""
         tp = TopicPartition(self._topic, place.partition)
         with LagReader(self._kafka, self._topology.name, [tp]) as reader:
-            lag = reader.read()[tp]
-        if lag.committed is None:
-            return lag, None
-        return lag, Position.parse(lag.committed, lag.metadata).last
+            return reader.read()[tp]
 
     def letter(self, origin: Place) -> Letter | None:
         """The dead letter of the record at a place."""

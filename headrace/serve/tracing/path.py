@@ -98,7 +98,7 @@ class EventPaths:
             repeats = []
             if declared.dedupe and written:
                 repeats = log.repeats(event_id, place, declared.dedupe.window)
-            lag, intended = log.workers(place)
+            lag = log.workers(place)
             carried = {} if message is None else names.texts(headers_of(message))
             letter = None if written else log.letter(place)
         made = None
@@ -124,7 +124,7 @@ class EventPaths:
             status=status,
             summary=_summary(status, place, lag, letter, made, carried),
             produced_at=at,
-            block=_block(place, lag, intended, part),
+            block=_block(part),
             rows=made.rows if made and status is not Status.SET_ASIDE else [],
             buckets=buckets,
             keys=made.keys if made and status is not Status.SET_ASIDE else [],
@@ -185,14 +185,12 @@ def _summary(
     return said
 
 
-def _block(place: Place, lag: Lag, intended: int | None, part: Part | None) -> Range | None:
-    """A block's range is kept nowhere. While it is written the intent has it, later a part may."""
-    if part is not None:
-        source = f"offsets in part {part.name}, which is as one INSERT made it"
-        return Range(first=part.first, last=part.last, source=source)
-    if intended is None or lag.committed is None or not lag.committed <= place.offset <= intended:
+def _block(part: Part | None) -> Range | None:
+    """A block's range is kept nowhere, but a part that was not merged is one block's rows."""
+    if part is None:
         return None
-    return Range(first=lag.committed, last=intended, source="the workers' intent")
+    source = f"offsets in part {part.name}, which is as one INSERT made it"
+    return Range(first=part.first, last=part.last, source=source)
 
 
 def _times(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,17 @@ import httpx
 import pytest
 import yaml
 from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
+from typer.testing import CliRunner
 
 from headrace.audit import Act
 from headrace.audit.entry import Entry
 from headrace.audit.log import AuditLog
+from headrace.cli.main import app
 from headrace.endpoints import VARIABLES, Endpoints
+from headrace.errors import HeadraceError
 from headrace.topology.model import Topology
 from tests.audit.conftest import declare
-from tests.serve.server import ROOT, served
+from tests.serve.server import served
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def root(
     for name, variable in VARIABLES.items():
         monkeypatch.setenv(variable, getattr(stack, name))
     monkeypatch.setenv("HEADRACE_HOME", str(tmp_path / ".headrace"))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
@@ -39,13 +40,14 @@ def declared(tmp_path: Path) -> Topology:
     return declare(tmp_path)
 
 
-def command(root: Path, *args: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "headrace.cli.main", *args],
-        cwd=root, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    return done.stderr if code else done.stdout.strip()
+def command(*args: str, code: int = 0) -> str:
+    """What a command prints, or its error."""
+    result = CliRunner().invoke(app, args)
+    if isinstance(result.exception, HeadraceError):
+        assert code == 2, result.exception
+        return str(result.exception)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result.stdout.strip()
 
 
 def secure(root: Path, **auth: Any) -> None:
@@ -66,16 +68,16 @@ def entries(stack: Endpoints, declared: Topology, act: Act) -> list[Entry]:
 def test_serve_takes_the_tokens_of_headrace_token_and_records_the_others(
     root: Path, stack: Endpoints, declared: Topology
 ) -> None:
-    assert "declares no serve.auth" in command(root, "serve", "--host", "0.0.0.0", code=2)
-    assert "serve.auth is not declared" in command(root, "token", code=2)
+    assert "declares no serve.auth" in command("serve", "--host", "0.0.0.0", code=2)
+    assert "serve.auth is not declared" in command("token", code=2)
     secure(root, tenant_claim="tenant")
-    assert "does not have this folder's key" in command(root, "token", code=2)
-    (root / "jwks.json").write_text(command(root, "token", "--jwks"))
+    assert "does not have this folder's key" in command("token", code=2)
+    (root / "jwks.json").write_text(command("token", "--jwks"))
     key = root / ".headrace/token.key"
     assert key.stat().st_mode & 0o777 == 0o600
-    assert "there are metrics:read" in command(root, "token", "--scope", "metrics", code=2)
-    mine = command(root, "token", "--scope", "schemas:read", "--minutes", "5", "--subject", "ann")
-    other = command(root, "token", "--scope", "metrics:read", "--tenant", "acme")
+    assert "there are metrics:read" in command("token", "--scope", "metrics", code=2)
+    mine = command("token", "--scope", "schemas:read", "--minutes", "5", "--subject", "ann")
+    other = command("token", "--scope", "metrics:read", "--tenant", "acme")
 
     with served(root) as url:
         assert httpx.get(f"{url}/subjects").status_code == 401
@@ -113,13 +115,13 @@ def test_serve_takes_the_tokens_of_headrace_token_and_records_the_others(
         "schemas:read tenants:all", "metrics:read",
     ]  # fmt: skip
     assert (issued[0].subject, issued[1].details["tenant"]) == ("ann", "acme")
-    everything = json.dumps([entry.as_row() for entry in [*issued]])
+    everything = json.dumps([entry.as_row() for entry in issued])
     assert mine.split(".")[2] not in everything
 
 
 def test_a_tenant_needs_a_claim_to_be_put_into(root: Path) -> None:
-    (root / "jwks.json").write_text(command(root, "token", "--jwks"))
+    (root / "jwks.json").write_text(command("token", "--jwks"))
     secure(root)
-    assert "no serve.auth.tenant_claim" in command(root, "token", "--tenant", "acme", code=2)
+    assert "no serve.auth.tenant_claim" in command("token", "--tenant", "acme", code=2)
     (root / ".headrace/token.key").write_text("no key")
-    assert "can't be read as a private key" in command(root, "token", "--jwks", code=2)
+    assert "can't be read as a private key" in command("token", "--jwks", code=2)

@@ -135,8 +135,8 @@ async def test_whatever_is_sent_is_refused(made: str) -> None:
 
 def test_rows_are_the_tenants_or_refused() -> None:
     mine = Caller("ann", frozenset(), "acme")
-    assert mine.rows_of("tenant", "metric 'requests'") == "acme"
-    assert Caller("root", frozenset()).rows_of(None, "metric 'revenue'") is None
+    assert mine.rows_of("tenant", "metric 'requests'") == (("tenant", "acme"),)
+    assert Caller("root", frozenset()).rows_of(None, "metric 'revenue'") == ()
     with pytest.raises(Problem, match="metric 'revenue' can't be split by tenant") as caught:
         mine.rows_of(None, "metric 'revenue'")
     assert caught.value.status == 403

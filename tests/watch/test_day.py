@@ -1,0 +1,164 @@
+"""Simulated days through Kafka, the workers and ClickHouse to the topic of alerts and a webhook."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+import loadgen
+import loadgen.verify
+from bench import anomalies as figure
+from headrace import stack as services
+from headrace import topology
+from headrace.anomaly.watcher import Watcher
+from headrace.cli.apply import apply_all
+from headrace.endpoints import Endpoints
+from headrace.errors import Transient
+from headrace.security.secret import Secret
+from headrace.serve.context import Context
+from headrace.serve.queries import Views
+from headrace.watch.minutes import MinuteReader
+from headrace.watch.post import signature
+from headrace.watch.process import BATCH
+from headrace.watch.run import Runner
+from headrace.watch.settings import Target
+from headrace.watch.topic import AlertsTopic, Records
+from headrace.workers import Workers
+from loadgen.incidents import plan
+from tests.watch.receiver import HANG_UP, receiving
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "a key for signatures"
+CONFIG = loadgen.resolve(
+    loadgen.days(
+        loadgen.LoadConfig(events=360_000, seed=7, start_ms=figure.START_MS, incidents=6), 3
+    ),
+    figure.START_MS,
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Endpoints]]:
+    """A project whose views have three days, the last one with incidents."""
+    root = tmp_path_factory.mktemp("days")
+    shutil.copytree(ROOT / "schemas", root / "schemas")
+    text = (ROOT / "topology.yaml").read_text()
+    few = text.replace(", group: ", ", smooth_minutes: 60, group: ")  # one order a minute
+    (root / "topology.yaml").write_text(few)
+    declared = topology.load(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADRACE_HOME", str(root / ".headrace"))
+        patch.setenv("PYTHONPATH", str(ROOT))
+        with services.running(root) as where:
+            apply_all(root, declared, where)
+            summary = loadgen.run(CONFIG, where, declared, None)
+            assert [i["kind"] for i in summary.incidents] == [i.kind for i in plan(CONFIG)]
+            workers = Workers(root, 1, log_file=root / "worker.log")
+            workers.start()
+            try:
+                drain(where, declared)
+            finally:
+                workers.stop()
+            yield root, where
+
+
+def drain(where: Endpoints, declared: topology.Topology) -> None:
+    deadline = time.monotonic() + 120
+    while any(lag.behind for lag in loadgen.verify.lags(where, declared).values()):
+        assert time.monotonic() < deadline, "the pipeline did not drain"
+        time.sleep(0.1)
+
+
+async def expected(root: Path) -> list[dict[str, Any]]:
+    """The events of a watcher that nothing interrupts."""
+    declared = topology.load(root)
+    views = Views(Context(root, declared))
+    reader, watcher = MinuteReader(declared, views), Watcher(declared)
+    try:
+        span = await reader.span()
+        assert span is not None
+        last = span[1] - 1 - declared.anomalies.lateness_minutes
+        events = []
+        for first in range(span[0], last + 1, BATCH):
+            until = min(first + BATCH - 1, last)
+            values = await reader.read(first, until)
+            for minute in range(first, until + 1):
+                events += watcher.judge(minute, values.get(minute, {}))
+        return events
+    finally:
+        await views.close()
+
+
+def series(event: dict[str, Any]) -> list[tuple[str, dict[str, str], float]]:
+    return [(s["watch"], s["labels"], s["change"]) for s in event["series"]]
+
+
+def failing(
+    patch: pytest.MonkeyPatch, before: Callable[[int], bool], after: Callable[[int], bool]
+) -> None:
+    """Let sending fail by the number of the call: before anything was sent, or only the answer."""
+    real, calls = AlertsTopic.send, iter(range(1_000))
+
+    def send(self: AlertsTopic, events: Any) -> None:
+        call = next(calls)
+        if before(call):
+            raise Transient("crashed before")
+        real(self, events)
+        if after(call):
+            raise Transient("crashed after")
+
+    patch.setattr(AlertsTopic, "send", send)
+
+
+def test_incidents_become_alerts_once_each_whatever_fails_on_the_way(
+    project: tuple[Path, Endpoints], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, where = project
+    declared = topology.load(root)
+    failing(monkeypatch, before=lambda n: n in (0, 2), after=lambda n: n in (1, 3))
+    # Refused for now, hung up, taken, throttled, ...
+    with receiving(503, HANG_UP, 204, 429) as receiver:
+        target = Target(Secret(receiver.url), Secret(KEY))
+
+        def runner() -> Runner:
+            return Runner(root, target, lambda _: None, event_time=True, from_beginning=True)
+
+        for _ in range(4):
+            with pytest.raises(Transient, match="crashed"):
+                asyncio.run(runner().once())
+        asyncio.run(runner().once())
+
+        topic = AlertsTopic(declared, Records(root, declared), where.kafka)
+        told = topic.read(0)
+        topic.close()
+        wanted = asyncio.run(expected(root))
+        assert [e["event_id"] for e in told] == [e["event_id"] for e in wanted]
+        assert [series(e) for e in told] == [series(e) for e in wanted]
+
+        async def until_told() -> None:
+            stop = asyncio.Event()
+            running = asyncio.create_task(runner().run(stop))
+            await asyncio.to_thread(receiver.wait, len(told))
+            stop.set()
+            await running
+
+        asyncio.run(until_told())
+        ids = [got.headers["Idempotency-Key"] for got in receiver.took]
+        assert sorted(set(ids)) == sorted(e["event_id"] for e in told)
+        for got in receiver.got:
+            stamp = got.headers["Headrace-Timestamp"]
+            assert got.headers["Headrace-Signature"] == signature(KEY.encode(), stamp, got.body)
+        assert [orjson.loads(got.body) for got in receiver.took[-3:]] == told[-3:]
+
+    opened = [e for e in wanted if e["state"] == "opened"]
+    found = figure.judged(plan(CONFIG), opened)
+    assert found["found"] >= 3, found
+    assert found["false"] <= 1, found
