@@ -29,6 +29,7 @@ from tests.schema import cases
 from tests.serve import intake_project
 from tests.serve.intake_project import SMALL, TOO_LARGE, Log
 from tests.serve.server import served
+from tests.serve.test_translation import ENTRY
 from tests.strategies import event, events
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -217,6 +218,19 @@ def test_unknown_names_are_told_with_those_there_are(server: Served) -> None:
     response = server.http.post("/v1/intake/nothing", json={})
     assert response.status_code == 404
     assert "kong" in response.json()["detail"]
+
+
+def test_a_batch_of_kong_is_stored_and_one_that_is_all_wrong_is_not_repeated(
+    server: Served,
+) -> None:
+    response = server.http.post("/v1/intake/kong", json=[ENTRY, {}])
+    assert response.status_code == 207
+    stored, rejected = response.json()["items"]
+    message = server.log.at("platform.requests", stored["partition"], stored["offset"])
+    assert message.key() == b"storefront-1"
+    assert rejected["errors"][0]["field"] == "event_id"
+    assert server.http.post("/v1/intake/kong", json=ENTRY).status_code == 200
+    assert server.http.post("/v1/intake/kong", json={}).status_code == 207
 
 
 def test_a_record_that_the_broker_refuses_is_rejected_and_its_neighbours_are_stored(
