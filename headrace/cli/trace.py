@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from headrace import endpoints, topology
+from headrace import endpoints, logs, topology
 from headrace.serve.tracing.answer import Trace
 from headrace.serve.tracing.path import EventPaths, NotFound
 
@@ -31,7 +31,7 @@ def trace(
     try:
         found = paths.trace(event_id, topic)
     except NotFound as error:
-        typer.echo(f"headrace: {error}", err=True)
+        logs.tell(error, 1)
         raise typer.Exit(1) from None
     if json:
         text = orjson.dumps(found.model_dump(mode="json"), option=orjson.OPT_INDENT_2)
