@@ -48,7 +48,7 @@ class Law(Protocol):
     def clipped(self, value: Floats, expected: Floats, dispersion: Floats, at: float) -> Floats:
         """The value, moved to where its score is within ±``at``."""
 
-    def scatter(self, value: Floats, expected: Floats) -> tuple[Floats, Floats]:
+    def scatter(self, value: Floats, expected: Floats, dispersion: Floats) -> tuple[Floats, Floats]:
         """What a minute adds to the two sums whose quotient is the dispersion."""
 
     def change(self, value: Floats, expected: Floats) -> Floats:
@@ -97,8 +97,10 @@ class Counts:
         )
         return found
 
-    def scatter(self, value: Floats, expected: Floats) -> tuple[Floats, Floats]:
-        return (value - expected) ** 2, expected
+    def scatter(self, value: Floats, expected: Floats, dispersion: Floats) -> tuple[Floats, Floats]:
+        # Of less than half an event any square is much: one burst of errors would look usual.
+        enough = 2 * expected >= dispersion
+        return np.where(enough, (value - expected) ** 2, 0.0), np.where(enough, expected, 0.0)
 
     def change(self, value: Floats, expected: Floats) -> Floats:
         return value / np.maximum(expected, _TINY) - 1
@@ -136,7 +138,7 @@ class Levels:
         found: Floats = np.clip(value, expected - width, expected + width)
         return found
 
-    def scatter(self, value: Floats, expected: Floats) -> tuple[Floats, Floats]:
+    def scatter(self, value: Floats, expected: Floats, dispersion: Floats) -> tuple[Floats, Floats]:
         return (value - expected) ** 2, np.ones_like(value)
 
     def change(self, value: Floats, expected: Floats) -> Floats:

@@ -121,7 +121,7 @@ class Profile:
         above, of = self.drift(outlook, value)
         self.above = np.where(known, self.above * _LEVEL_DECAY + above, self.above)
         self.of = np.where(known, self.of * _LEVEL_DECAY + of, self.of)
-        squares, scale = law.scatter(value, outlook.expected)
+        squares, scale = law.scatter(value, outlook.expected, outlook.dispersion)
         squares = squares * (outlook.weight / np.maximum(outlook.weight + exposure, _TINY))
         usual = known & ~far
         self.squares = np.where(usual, self.squares * _SCATTER_DECAY + squares, self.squares)

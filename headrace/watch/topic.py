@@ -81,7 +81,7 @@ class AlertsTopic:
             )
 
     def open(self) -> None:
-        """From now on nobody else's events get in; raises Transient."""
+        """From now on nobody else's events get in; raises Transient, Fenced."""
         try:
             self._producer.init_transactions(TIMEOUT_S)
         except KafkaException as error:
@@ -107,7 +107,11 @@ class AlertsTopic:
             raise self._as_ours(error) from error
 
     def sent_after(self, offset: int) -> set[str]:
-        """The ids of all events from an offset on; raises Transient."""
+        """The ids of all events from an offset on; raises Transient.
+
+        After ``open`` these are all there will ever be of earlier writers: it waits for the markers
+        of a transaction whose commit was answered, or whose answer was lost.
+        """
         return {event["event_id"] for event in self.read(offset)}
 
     def read(self, offset: int) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ def test_scores_of_sums_scatter_by_one_with_their_dispersion() -> None:
     counts = rng.poisson(50, 5_000)
     sums = np.array([rng.exponential(30, n).sum() for n in counts])
     expected = np.full_like(sums, 50 * 30)
-    squares, scale = Counts(floor=1e-9).scatter(sums, expected)
+    squares, scale = Counts(floor=1e-9).scatter(sums, expected, np.ones_like(sums))
     dispersion = np.full_like(sums, squares.sum() / scale.sum())
     assert abs(dispersion[0] - 60) < 4  # E[amount²] / E[amount]
     scores = Counts(floor=1e-9).score(sums, expected, dispersion)
@@ -46,3 +46,9 @@ def test_a_clipped_value_scores_no_more_than_asked(
     assert abs(score[0]) <= at + 1e-6
     within = abs(law.score(*one)[0]) <= at - 1e-9
     assert not within or clipped[0] == pytest.approx(value, rel=1e-6, abs=1e-6)
+
+
+def test_a_burst_in_a_series_of_almost_nothing_does_not_look_usual() -> None:
+    law, one = Counts(floor=1.0), np.ones(1)
+    assert law.scatter(7 * one, 0.01 * one, one) == (0.0, 0.0)
+    assert law.scatter(7 * one, 4 * one, one) == (9.0, 4.0)

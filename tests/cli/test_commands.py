@@ -94,7 +94,7 @@ def test_check_and_graph(shell):
 
 
 def test_schemas_are_locked(shell):
-    assert "6 schemas are as locked" in shell("schemas", "check")
+    assert "7 schemas are as locked" in shell("schemas", "check")
     assert "Nothing new" in shell("schemas", "register")
     path = shell.root / "schemas/flags.avsc"
     text = path.read_text()

@@ -40,6 +40,7 @@ def test_the_projects_registry() -> None:
         "payments": 4,
         "requests": 5,
         "flags": 6,
+        "alerts": 7,
     }
     assert registry.by_id(3) is registry.latest("orders")
     assert registry.subject("shop.orders") == "shop.orders-value"
@@ -112,7 +113,7 @@ def test_a_missing_lock(project: Path) -> None:
 
 def test_unknown_names_and_ids() -> None:
     registry = Registry.load(ROOT)
-    with pytest.raises(ConfigError, match="no schema 'order' in schemas/: there are catalog"):
+    with pytest.raises(ConfigError, match="no schema 'order' in schemas/: there are alerts"):
         registry.latest("order")
     with pytest.raises(ConfigError, match="schema id 77 is not in"):
         registry.by_id(77)
@@ -145,9 +146,9 @@ def test_registering_a_new_version(project: Path) -> None:
     schemas = project / "schemas"
     (schemas / "flags.v2.avsc").write_text(noted(schemas))
     assert [schema.title for schema in pending(schemas)] == ["'flags' version 2"]
-    assert register(schemas) == ["'flags' version 2 (id 7): flags.v2.avsc"]
+    assert register(schemas) == ["'flags' version 2 (id 8): flags.v2.avsc"]
     registry = Registry.load(project)
-    assert registry.latest("flags").id == 7
+    assert registry.latest("flags").id == 8
     assert [schema.version for schema in registry.versions("flags")] == [1, 2]
     assert register(schemas) == []
 
@@ -207,8 +208,8 @@ def test_a_level_of_no_schema_is_a_mistake(project: Path) -> None:
 def test_adding_a_text_writes_file_and_lock_once(project: Path) -> None:
     schemas = project / "schemas"
     text = noted(schemas)
-    assert add(schemas, "flags", text).id == 7
-    assert add(schemas, "flags", text).id == 7
+    assert add(schemas, "flags", text).id == 8
+    assert add(schemas, "flags", text).id == 8
     assert Registry.load(project).latest("flags").version == 2
     with pytest.raises(Incompatible):
         add(schemas, "flags", text.replace('"default": null', '"order": "ignore"'))
@@ -227,8 +228,8 @@ def test_what_a_crash_left_unlocked_can_be_added_again(project: Path) -> None:
     lock = (schemas / "registry.json").read_text()
     add(schemas, "flags", noted(schemas))
     (schemas / "registry.json").write_text(lock)
-    assert add(schemas, "flags", noted(schemas)).id == 7
-    assert Registry.load(project).latest("flags").id == 7
+    assert add(schemas, "flags", noted(schemas)).id == 8
+    assert Registry.load(project).latest("flags").id == 8
 
 
 def test_many_who_add_at_once_get_versions_of_their_own(project: Path) -> None:
@@ -241,15 +242,15 @@ def test_many_who_add_at_once_get_versions_of_their_own(project: Path) -> None:
 
     with ThreadPoolExecutor(8) as executor:
         ids = list(executor.map(one, range(8)))
-    assert sorted(ids) == list(range(7, 15))
+    assert sorted(ids) == list(range(8, 16))
     assert len(Registry.load(project).versions("flags")) == 9
 
 
 def test_an_id_that_is_locked_later_is_found(project: Path) -> None:
     registry = Registry.load(project)
-    assert registry.find(7) is None
+    assert registry.find(8) is None
     add(project / "schemas", "flags", noted(project / "schemas"))
-    found = registry.find(7)
+    found = registry.find(8)
     assert found is not None
     assert found.version == 2
     assert registry.latest("flags").version == 1, "what is read as does not change under a worker"
@@ -258,8 +259,8 @@ def test_an_id_that_is_locked_later_is_found(project: Path) -> None:
 def test_a_lock_that_is_broken_later_is_no_reason_to_give_a_record_up(project: Path) -> None:
     registry = Registry.load(project)
     (project / "schemas/flags.avsc").unlink()
-    with pytest.raises(Transient, match="schema id 7 can't be looked up"):
-        registry.find(7)
+    with pytest.raises(Transient, match="schema id 8 can't be looked up"):
+        registry.find(8)
 
 
 @pytest.mark.parametrize(

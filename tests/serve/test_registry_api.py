@@ -145,7 +145,7 @@ def test_an_evolved_schema_is_registered_served_and_written_with(tmp_path: Path)
             SerializationContext("platform.flags", MessageField.VALUE),
         )
         assert client.get_versions("platform.flags.eu-value") == [1, 2]
-        assert client.get_latest_version("platform.flags-value").schema_id == 7
+        assert client.get_latest_version("platform.flags-value").schema_id == 8
         assert client.get_global_mode() == "READWRITE"
     registry = Registry.load(root)
     assert Codec(registry, "flags").decode(block([value])).df["note"].to_list() == ["new"]

@@ -20,7 +20,7 @@ from headrace import topology
 from headrace.anomaly.watcher import Watcher
 from headrace.cli.apply import apply_all
 from headrace.endpoints import Endpoints
-from headrace.errors import Transient
+from headrace.errors import Fenced, Transient
 from headrace.security.secret import Secret
 from headrace.serve.context import Context
 from headrace.serve.queries import Views
@@ -29,6 +29,7 @@ from headrace.watch.post import signature
 from headrace.watch.process import BATCH
 from headrace.watch.run import Runner
 from headrace.watch.settings import Target
+from headrace.watch.store import Saved, StateStore
 from headrace.watch.topic import AlertsTopic, Records
 from headrace.workers import Workers
 from loadgen.incidents import plan
@@ -39,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "a key for signatures"
 CONFIG = loadgen.resolve(
     loadgen.days(
-        loadgen.LoadConfig(events=360_000, seed=7, start_ms=figure.START_MS, incidents=6), 3
+        loadgen.LoadConfig(events=300_000, seed=7, start_ms=figure.START_MS, incidents=6), 3
     ),
     figure.START_MS,
 )
@@ -162,3 +163,41 @@ def test_incidents_become_alerts_once_each_whatever_fails_on_the_way(
     found = figure.judged(plan(CONFIG), opened)
     assert found["found"] >= 3, found
     assert found["false"] <= 1, found
+
+
+def test_who_opens_takes_over_and_the_one_before_can_write_nothing(
+    project: tuple[Path, Endpoints],
+) -> None:
+    root, where = project
+    declared = topology.load(root)
+    records = Records(root, declared)
+
+    async def both() -> None:
+        first, second = (StateStore(where.redis, "fencing") for _ in range(2))
+        assert await first.open() is None
+        await first.save(Saved(b"one", [{"event_id": "a"}], 7))
+        assert await second.open() == Saved(b"one", [{"event_id": "a"}], 7)
+        with pytest.raises(Fenced, match="another process watches"):
+            await first.save(Saved(b"two", [], 0))
+        await second.save(Saved(b"three", [], 0))
+        await first.close()
+        await second.close()
+
+    asyncio.run(both())
+    topics = [AlertsTopic(declared, records, where.kafka) for _ in range(3)]
+    for topic in topics[:2]:
+        topic.open()
+    event = {
+        **dict.fromkeys(("event_id", "alert_id", "group", "owner", "severity"), "x"),
+        **dict.fromkeys(("started_at", "judged_at", "silenced"), 1),
+        "state": "opened",
+        "series": [],
+    }
+    before = topics[1].end()
+    with pytest.raises(Fenced, match="another process writes"):
+        topics[0].send([event])
+    topics[1].send([event])
+    topics[2].open()  # waits until what was committed can be read
+    assert topics[2].sent_after(before) == {"x"}
+    for topic in topics:
+        topic.close()
