@@ -16,7 +16,7 @@ async def test_what_needs_a_store_says_that_it_is_away_and_the_rest_is_served(
     for variable in VARIABLES.values():
         monkeypatch.delenv(variable, raising=False)
     transport = httpx.ASGITransport(create(project(tmp_path)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         for path in ("features/u", "views/order/o", "metrics/orders/series", "cohorts/customers"):
             answer = await client.get(f"/v1/{path}")
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")

@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
 from headrace.serve.app import create
 from tests.serve.server import ROOT
@@ -45,8 +45,9 @@ def test_answers_are_as_described(api, path, method):
     )
     @given(st.one_of(*(operation.as_strategy(generation_mode=m) for m in GenerationMode)))
     def hold(case):
-        # No schema says that from excludes last, or which topics lead to an answer.
-        case.call_and_validate(excluded_checks=[positive_data_acceptance])
+        # No schema says that from excludes last, or which topics lead to an answer; and this
+        # project declares no serve.auth: tests/serve/auth has every route with every bad token.
+        case.call_and_validate(excluded_checks=[positive_data_acceptance, ignored_auth])
 
     hold()
 

@@ -46,7 +46,7 @@ def test_a_tenant_s_rows_are_chosen_in_every_query():
         if metric.tenant is None:
             with pytest.raises(Problem) as refused:
                 scoping.fixed(metric, name, TENANT)
-            assert (refused.value.status, refused.value.kind) == (403, "no-tenant-rows")
+            assert refused.value.status == 403
             continue
         scope = Scope(0, 60, (("tenant", "birch-apac"), *scoping.fixed(metric, name, TENANT)))
         query = compile.top(DECLARED, metric, scope, ["route"], 10)

