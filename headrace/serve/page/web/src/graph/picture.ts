@@ -91,6 +91,7 @@ export class Picture {
         transform: `translate(${node.x} ${node.y})`,
         role: "button",
         tabindex: 0,
+        "aria-label": `${node.kind} ${node.name}`,
         "aria-pressed": "false",
         click: activate,
         keydown: ((event: KeyboardEvent) => {
