@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from headrace.errors import ConfigError
 from headrace.watch import settings
 from headrace.watch.run import Runner
 from headrace.watch.settings import Target
@@ -31,7 +32,7 @@ def watch(
     Alerts go to the topic <pipeline>.alerts, and to the webhook that HEADRACE_WEBHOOK_URL names.
     """
     if once and not event_time:
-        raise typer.BadParameter("needs --event-time: otherwise it is known only later what is in")
+        raise ConfigError("--once: needs --event-time; by the clock it is known later what is in")
     target = settings.load()
     runner = Runner(Path.cwd(), target, _show, event_time, from_beginning)
     if once:
