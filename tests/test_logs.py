@@ -20,6 +20,7 @@ PASSWORD = "hunter2"
 def restored(monkeypatch):
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
+    root.handlers.clear()  # pytest's own would carry what UTF-8 can't hold into its reports
     monkeypatch.delenv(logs.VARIABLE, raising=False)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     yield
