@@ -30,7 +30,7 @@ COMMANDS = {
     "run": "Run workers",
     "load": "Generate events and write the ledger of what was sent",
     "watch": "Judge metrics by minute and tell of anomalies",
-    "serve": "Serve the schemas to Confluent's registry clients",
+    "serve": "Serve the live page, the APIs and the schemas",
     "token": "Make a token for `headrace serve`, for development",
     "produce": "Send NDJSON from a file or stdin to a topic",
     "tap": "Show a topic's events as they come, decoded",

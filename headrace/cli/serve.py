@@ -29,7 +29,7 @@ def serve(
         str | None, typer.Option(help="text or json; else what HEADRACE_LOG says.")
     ] = None,
 ) -> None:
-    """Serve the schemas over Confluent's Schema Registry API, until Ctrl-C or SIGTERM.
+    """Serve the live page, the read API, intake and the schemas until Ctrl-C or SIGTERM.
 
     Where topology.yaml declares no serve.auth, everybody may ask, and --host is of this machine.
     """
