@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headrace.clock import Clock
 from headrace.serve.answers import Answer
 from headrace.serve.positions import Position
 
-#: An answer is given again for so long whatever happens, ...
+#: An answer is given again for so long whatever happens, and then again for so long each time that
+#: its view was seen not to have moved, ...
 FRESH_S = 1.0
-#: ... and for so long while its view has not moved.
+#: ... up to this age.
 UNMOVED_S = 60.0
 MAX_ENTRIES = 2_000
 MAX_BYTES = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Entry:
     answer: Answer
     made_at: float
+    held_at: float  # when it was made, or the view was last seen not to have moved
 
 
 class Cache:
@@ -71,21 +73,35 @@ class Cache:
                 self.hits += 1
                 return found
 
+    def fresh(self, question: Hashable) -> Answer | None:
+        """The answer that is given again whatever happens, if there is one."""
+        entry = self._entries.get(question)
+        if entry is None or not self._is_fresh(entry):
+            return None
+        self._entries.move_to_end(question)
+        self.hits += 1
+        return entry.answer
+
+    def _is_fresh(self, entry: _Entry) -> bool:
+        now = self._clock.monotonic()
+        return now - entry.held_at < FRESH_S and now - entry.made_at < UNMOVED_S
+
     async def _holds(self, entry: _Entry, version: Callable[[], Awaitable[Position]]) -> bool:
-        age = self._clock.monotonic() - entry.made_at
-        if age < FRESH_S:
+        if self._is_fresh(entry):
             return True
-        return (
-            age < UNMOVED_S
-            and bool(entry.answer.position)
-            and (await version() == entry.answer.position)
-        )
+        now = self._clock.monotonic()
+        if now - entry.made_at >= UNMOVED_S or not entry.answer.position:
+            return False
+        if await version() != entry.answer.position:
+            return False
+        entry.held_at = now
+        return True
 
     async def _ask(self, question: Hashable, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
             made_at = self._clock.monotonic()
-            found = await ask()
-            self._keep(question, _Entry(found, made_at))
+            found = replace(await ask(), question=question)
+            self._keep(question, _Entry(found, made_at, made_at))
             return found
         finally:
             del self._asking[question]

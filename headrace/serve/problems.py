@@ -58,6 +58,11 @@ def answer(problem: Problem, instance: str) -> ProblemResponse:
     return ProblemResponse(document, problem.status, headers)
 
 
+def unavailable(error: Transient) -> Problem:
+    """The problem of a store that is away or refuses."""
+    return Problem(503, "store-unavailable", str(error), headers={"Retry-After": "1"})
+
+
 def install(app: FastAPI) -> None:
     """Answer the app's errors with problem documents."""
 
@@ -85,5 +90,4 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Transient)
     def on_transient(request: Request, error: Transient) -> ProblemResponse:
-        problem = Problem(503, "store-unavailable", str(error), headers={"Retry-After": "1"})
-        return answer(problem, request.url.path)
+        return answer(unavailable(error), request.url.path)

@@ -15,9 +15,11 @@ from headrace.serve.cache import Cache
 from headrace.serve.context import Context
 from headrace.serve.entities import Entities, Keys
 from headrace.serve.entities import routes as entities
+from headrace.serve.entities.direct import Direct
 from headrace.serve.entities.lookups import Lookups
 from headrace.serve.positions import Positions
 from headrace.serve.queries import Views
+from headrace.serve.shortcuts import Shortcuts
 from headrace.serve.streams import Streams
 
 
@@ -38,11 +40,16 @@ def include(app: FastAPI, context: Context, schemas: registry.Catalog) -> Cache:
             await positions.close()
 
     questions = Questions(topology, views, positions, cache, clock)
+    lookups = Lookups(topology, held, positions, cache)
+    of_entities = entities.router(lookups)
     for router in (
         APIRouter(lifespan=closing),
-        entities.router(Lookups(topology, held, positions, cache)),
+        of_entities,
         analytics.router(topology, questions, Streams()),
         catalogue.router(topology, schemas, positions),
     ):
         app.include_router(router)
+    if topology.serve.features is not None:
+        app.add_middleware(Direct, lookups=lookups, routes=of_entities.routes)
+    app.add_middleware(Shortcuts, cache=cache, clock=clock)
     return cache

@@ -13,10 +13,12 @@ from headrace.serve.entities.lookups import Lookups
 from headrace.serve.openapi import AtLeast, WaitMs, responses
 
 MAX_AGE_S = 1
+MAX_ID = 256
+FEATURES = "/v1/features/{user}"
 
 FeatureReader = Annotated[Caller, Security(calling, scopes=["features:read"])]
 ViewReader = Annotated[Caller, Security(calling, scopes=["views:read"])]
-Id = Annotated[str, Path(min_length=1, max_length=256)]
+Id = Annotated[str, Path(min_length=1, max_length=MAX_ID)]
 Name = Annotated[str, Path(max_length=64, examples=["order"])]
 
 
