@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 
 import numpy as np
 
@@ -24,12 +25,13 @@ class Figures:
     latencies: list[float] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    seconds: float = 0.0  # from the first request to the last answer
 
-    def summary(self, seconds: float) -> dict[str, object]:
-        """Percentiles, and the rate that was kept."""
+    def summary(self) -> dict[str, object]:
+        """Percentiles, and the rate that was reached."""
         points = np.percentile(self.latencies, (50, 95, 99)) if self.latencies else (0, 0, 0)
         return {
-            "requests_per_s": round(len(self.latencies) / seconds, 1),
+            "requests_per_s": round(len(self.latencies) / self.seconds, 1),
             "ms": dict(zip(("p50", "p95", "p99"), np.round(points, 2).tolist(), strict=True)),
             "late_ms_p99": round(float(np.percentile(self.late or [0], 99)), 2),
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
@@ -84,4 +86,22 @@ async def open_loop(paths: Iterable[str], rate: float, to: Connections) -> Figur
             if ahead > 0:
                 await asyncio.sleep(ahead)
             tasks.create_task(to.get(path, due, figures))
+    figures.seconds = time.perf_counter() - start
     return figures
+
+
+async def closed_loop(paths: Sequence[str], callers: int, seconds: float, to: Connections) -> float:
+    """Answers a second when each of ``callers`` asks again as soon as it has its answer."""
+    figures, start = Figures(), time.perf_counter()
+
+    async def call(first: int) -> None:
+        for path in cycle(paths[first::callers]):
+            now = time.perf_counter()
+            if now - start >= seconds:
+                return
+            await to.get(path, now, figures)
+
+    async with asyncio.TaskGroup() as tasks:
+        for first in range(callers):
+            tasks.create_task(call(first))
+    return len(figures.latencies) / (time.perf_counter() - start)

@@ -14,6 +14,8 @@ from headrace.serve.positions import Position
 #: An answer is given again for so long whatever happens, and then again for so long each time that
 #: its view was seen not to have moved, ...
 FRESH_S = 1.0
+#: ... or so long while somebody asks for a newer one already, ...
+STALE_S = 3.0
 #: ... up to this age.
 UNMOVED_S = 60.0
 MAX_ENTRIES = 2_000
@@ -74,9 +76,9 @@ class Cache:
                 return found
 
     def fresh(self, question: Hashable) -> Answer | None:
-        """The answer that is given again whatever happens, if there is one."""
+        """The answer that is given again without asking anybody, if there is one."""
         entry = self._entries.get(question)
-        if entry is None or not self._is_fresh(entry):
+        if entry is None or not (self._is_fresh(entry) or self._is_replaced(question, entry)):
             return None
         self._entries.move_to_end(question)
         self.hits += 1
@@ -85,6 +87,10 @@ class Cache:
     def _is_fresh(self, entry: _Entry) -> bool:
         now = self._clock.monotonic()
         return now - entry.held_at < FRESH_S and now - entry.made_at < UNMOVED_S
+
+    def _is_replaced(self, question: Hashable, entry: _Entry) -> bool:
+        now = self._clock.monotonic()
+        return question in self._asking and now - entry.held_at < STALE_S
 
     async def _holds(self, entry: _Entry, version: Callable[[], Awaitable[Position]]) -> bool:
         if self._is_fresh(entry):

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from headrace.clock import Clock
 from headrace.serve.answers import ANSWERED, Answered, response
 from headrace.serve.auth.caller import CALLER, Caller
-from headrace.serve.cache import FRESH_S, Cache
+from headrace.serve.cache import STALE_S, Cache
 
 MAX_SHORTCUTS: Final = 2_000
 
@@ -54,7 +54,7 @@ class Shortcuts:
         request = (scope["path"], scope["query_string"], caller.scopes, caller.tenant)
         began = self._clock.monotonic()
         shortcut = self._held.get(request)
-        if shortcut is not None and began - shortcut.made_at < FRESH_S:
+        if shortcut is not None and began - shortcut.made_at < STALE_S:
             found = self._cache.fresh(shortcut.question)
             if found is not None:
                 scope["route"] = shortcut.route  # whom the request is counted for

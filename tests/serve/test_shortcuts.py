@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from headrace.clock import ManualClock
 from headrace.serve.answers import ANSWERED, Answered, answer, response
 from headrace.serve.auth.caller import CALLER, Caller
-from headrace.serve.cache import FRESH_S, MAX_ENTRIES, Cache
+from headrace.serve.cache import FRESH_S, MAX_ENTRIES, STALE_S, Cache
 from headrace.serve.shortcuts import Shortcuts
 from tests.serve.auth.client import Answer, ask
 from tests.serve.shop import Shop
@@ -114,6 +115,31 @@ async def test_it_ends_when_the_answer_is_no_longer_fresh(served: Served) -> Non
     served.clock.advance(FRESH_S / 2)
     assert await served.get() != first
     assert served.route.asked == 2
+
+
+async def test_while_a_newer_answer_is_asked_for_the_old_one_is_given(served: Served) -> None:
+    first = await served.get()
+    served.route.offset += 1
+    served.clock.advance(FRESH_S)
+    slow = asyncio.Event()
+
+    async def newer() -> Any:
+        await slow.wait()
+        return answer({"n": "newer"}, {"t": [2]})
+
+    async def moved() -> dict[str, list[int]]:
+        return {"t": [2]}
+
+    asking = asyncio.create_task(served.cache.get(("/v1/m", None), newer, moved))
+    while served.cache.misses < 2:
+        await asyncio.sleep(0)
+    assert await served.get() == first
+    served.clock.advance(STALE_S - FRESH_S)
+    waiting = asyncio.create_task(served.get())
+    await asyncio.sleep(0)
+    slow.set()
+    await asking
+    assert b"newer" in (await waiting).body
 
 
 async def test_what_is_no_longer_in_the_cache_is_asked_for(served: Served) -> None:
