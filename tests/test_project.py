@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import compose_spec
@@ -50,6 +53,31 @@ def test_the_lock_pins_every_dependency_by_hash_and_names_no_index():
         assert re.search(rf"^{re.escape(name)}(\[[^]]*\])?==", lock, re.MULTILINE), name
     assert "://" not in lock
     assert lock.count("--hash=sha256:") > 500
+
+
+def test_the_wheel_has_everything_that_its_packages_need_at_runtime(tmp_path):
+    """The page's built files, the Lua script and the list of jars are no modules."""
+    finding = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    packages = {pattern.rstrip("*") for pattern in finding["find"]["include"]}
+    source, needed = tmp_path / "source", set()
+    for path in tracked():
+        name = path.relative_to(ROOT)
+        if name.parts[0] in packages:
+            needed.add(name.as_posix())
+        elif name.as_posix() not in ("pyproject.toml", "README.md"):
+            continue
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, source / name)
+    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", build, str(tmp_path)], cwd=source, capture_output=True, check=True
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    sources = {name for name in needed if name.startswith("headrace/serve/page/web/")}
+    assert held == needed - sources
+    assert "headrace/serve/page/static/index.html" in held
 
 
 #: Split, so that this file does not contain what it looks for.

@@ -13,6 +13,7 @@ import uvicorn
 from headrace import logs
 from headrace.errors import ConfigError
 from headrace.serve.app import create
+from headrace.telemetry.provider import exporting
 from sinks.factory import make_key_store
 
 STOP_TIMEOUT_S = 5
@@ -47,7 +48,8 @@ def serve(
     )
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"Serving on http://{shown}:{listening.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[listening])
+    with exporting("headrace-serve"):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

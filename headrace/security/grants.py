@@ -94,7 +94,12 @@ def reveal(topology: Topology) -> Iterator[Grant]:
 
 
 def serve(topology: Topology) -> Iterator[Grant]:
-    """``headrace serve``: records whom it refused."""
+    """``headrace serve``: lag, samples and traces, events that it takes, and whom it refused."""
+    for group in (topology.name, TAP_GROUP, LETTERS_GROUP):
+        yield Grant(DESCRIBE, GROUP, group)
+    for topic in _with_letters(topology):
+        yield Grant(READ, TOPIC, topic)
+    yield from producer(topology)
     yield from _recording(topology)
 
 

@@ -7,7 +7,16 @@ from itertools import islice
 from typing import Final
 
 from opentelemetry import trace
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TraceFlags
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+)
 
 from headrace.block import Block, Header
 from headrace.telemetry import messaging
@@ -30,9 +39,11 @@ class Sending:
     event is in it.
     """
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, within: Context | None = None) -> None:
+        """``within``: whose span it is a child of, see ``within``; else it begins a trace."""
         self._span: Span = _tracer.start_span(
             f"send {topic}",
+            within,
             kind=SpanKind.PRODUCER,
             attributes=messaging.operation("send", topic),
         )
@@ -55,6 +66,12 @@ class Sending:
         """The broker or the client did not take it; ``kind`` is the name of the error."""
         self._span.set_status(StatusCode.ERROR, kind)
         self._span.end()
+
+
+def within(parent: bytes) -> Context | None:
+    """Inside of the span that a ``traceparent`` says; None if it says none."""
+    said = parse(parent)
+    return None if said is None else trace.set_span_in_context(NonRecordingSpan(said), Context())
 
 
 def traceparent(context: SpanContext) -> bytes:

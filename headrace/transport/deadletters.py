@@ -70,19 +70,25 @@ class DeadLetterProducer:
         self._suffix = suffix
         self._clock = clock
         self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
 
     async def _ready(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
-                **for_aiokafka(from_environment()),
-                enable_idempotence=True,
-                compression_type="lz4",
-                max_request_size=MAX_REQUEST_BYTES,
-            )
-            await producer.start()
-            self._producer = producer
-        return self._producer
+        async with self._starting:  # blocks of many partitions may have their first at once
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    **for_aiokafka(from_environment()),
+                    enable_idempotence=True,
+                    compression_type="lz4",
+                    max_request_size=MAX_REQUEST_BYTES,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
 
     async def send(self, block: Block, bad: Sequence[Bad]) -> None:
         """See ``delivery.log.DeadLetters``."""

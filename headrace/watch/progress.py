@@ -56,9 +56,14 @@ class ByPositions:
         lags = self._read()
         if self._ends is None:
             self._seen_ms, self._ends = now, {tp: lag.end for tp, lag in lags.items()}
-        if all((lags[tp].committed or 0) >= end for tp, end in self._ends.items()):
+        if all(_passed(lags[tp]) >= end for tp, end in self._ends.items()):
             self._reached_ms = self._seen_ms
             self._ends = None
         if self._reached_ms is None:
             return None
         return (self._reached_ms - self._lateness_ms) // MINUTE_MS - 1
+
+
+def _passed(lag: Lag) -> int:
+    """The offset before which all is applied, or retention has removed it."""
+    return max(lag.begin, lag.committed or 0)

@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import clickhouse_connect
+import httpx
 import pytest
 import redis
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from headrace import endpoints
 from headrace import stack as services
+from headrace.probes import Address
 from headrace.schema import Encoder, Registry
+from headrace.stack.state import free_ports
 from headrace.workers import Workers
 from tests.cli.test_commands import Shell, wait
 from tests.private import project
@@ -45,19 +48,27 @@ def private(person: str, number: int = 0) -> dict[str, object]:
     return {**event(person, number, **clear), "photo": "Y2FuYXJ5LTVkMWU="}
 
 
-def log(kafka: str, topic: str) -> bytes:
-    """Every record of a topic, one after the other."""
+def records(kafka: str, topic: str) -> list[Message]:
+    """Every record of a topic."""
     settings = {"bootstrap.servers": kafka, "group.id": "t", "enable.partition.eof": True}
     consumer = Consumer(settings)
     consumer.assign([TopicPartition(topic, p, 0) for p in range(2)])
-    seen, ended = b"", 0
+    found: list[Message] = []
+    ended = 0
     while ended < 2:
         message = consumer.poll(10)
         assert message is not None
-        ended += message.error() is not None
-        seen += b"" if message.error() else (message.value() or b"")
+        if message.error() is None:
+            found.append(message)
+        else:
+            ended += 1
     consumer.close()
-    return seen
+    return found
+
+
+def log(kafka: str, topic: str) -> bytes:
+    """The values of a topic's records, one after the other."""
+    return b"".join(message.value() or b"" for message in records(kafka, topic))
 
 
 @contextmanager
@@ -136,11 +147,12 @@ def test_nothing_shows_a_private_value_and_forgetting_leaves_nothing(shell: Shel
     assert "Y2FuYXJ5LTVkMWU=" not in said
 
 
-def send_clear(shell: Shell, person: str) -> None:
-    """As a producer does that does not encrypt."""
+def send_clear(shell: Shell, person: str, cut: int = 0) -> None:
+    """As a producer does that does not encrypt; without its last ``cut`` bytes."""
     encoder = Encoder(Registry.load(shell.root), "customers")
     producer = Producer({"bootstrap.servers": endpoints.load(shell.root).kafka})
-    producer.produce(TOPIC, encoder.encode(private(person)), person.encode())
+    value = encoder.encode(private(person))
+    producer.produce(TOPIC, value[: len(value) - cut], person.encode())
     assert producer.flush(10) == 0
 
 
@@ -184,6 +196,85 @@ def test_clear_text_that_another_producer_sent_is_found_and_told(shell: Shell):
     assert left[f"kafka {TOPIC}"] == 3
     assert left["kafka"] == 1  # no worker runs
     assert not report["forgotten"]
+
+
+@contextmanager
+def serving(shell: Shell, log_format: str) -> Iterator[tuple[httpx.Client, Path]]:
+    """A ``headrace serve`` that says all it can, and where it says it."""
+    written = shell.root / f"serve-{log_format}.log"
+    with written.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "headrace.cli.main", "serve", "--port", "0",
+             "--log-level", "debug", "--log-format", log_format],
+            cwd=shell.root, env=shell.env, stdout=subprocess.PIPE, stderr=output, text=True,
+        )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().removeprefix("Serving on ").strip()
+        with httpx.Client(base_url=url, timeout=60) as http:
+            yield http, written
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
+
+
+def test_whatever_observes_the_pipeline_shows_no_private_value(shell: Shell):
+    """Logs, dead letters, metrics, states, samples, traces: after good, clear and broken events."""
+    where = endpoints.load(shell.root)
+    store = redis.Redis.from_url(where.redis, decode_responses=True)
+    wrong = [
+        {**private("kim"), "email": {"is": CANARY}},
+        {**private("kim"), "photo": CANARY},
+        {**private("kim"), "at": "noon", "email": [CANARY]},
+    ]
+    said: dict[str, str] = {}
+    (port,) = free_ports(1)
+    written = shell.root / "observed.log"
+    at = Address("127.0.0.1", port)
+    workers = Workers(shell.root, 1, "debug", written, watched_at=at, log_format="json")
+    with serving(shell, "text") as text, serving(shell, "json") as lines:
+        workers.start()
+        try:
+            send_clear(shell, "kai")
+            send_clear(shell, "kai", cut=3)
+            for log_format, (http, _) in {"text": text, "json": lines}.items():
+                taken = http.post(f"/v1/events/{TOPIC}", json=[private("kim"), *wrong])
+                assert (taken.json()["accepted"], taken.json()["rejected"]) == (1, 3)
+                said[f"{log_format} intake"] = taken.text
+                wait(lambda asked=http: {"private", "decode"} <= _last_steps(asked))
+                for path in ("/v1/pipeline", "/metrics", "/v1/catalog",
+                             f"/v1/topics/{TOPIC}/sample", "/v1/events/kim/trace"):  # fmt: skip
+                    said[f"{log_format} {path}"] = http.get(path).text
+            said["metrics of a worker"] = httpx.get(f"http://{at}/metrics").text
+            states = list(store.scan_iter("cu:worker:*"))
+            assert states
+            said["states"] = json.dumps([store.get(key) for key in states])
+        finally:
+            workers.stop()
+        said["text log"], said["json log"] = text[1].read_text(), lines[1].read_text()
+    said["worker's log"] = written.read_text()
+    said["tap"] = shell("tap", TOPIC, "--last", "20", "--limit", "3") + shell.err
+    said["dlq list"] = shell("dlq", "list")
+    said["audit"] = shell("audit", "list", "--json")
+    shown = set()
+    for one in records(where.kafka, f"{TOPIC}.dlq"):
+        place, headers = f"{one.partition()}:{one.offset()}", dict(one.headers() or [])
+        said[f"headers {place}"], step = repr(headers), headers["headrace.step"]
+        if step == b"private":  # of what can't be decoded nobody can tell the fields
+            said[f"letter {place}"] = repr((one.key(), one.value()))
+        if step not in shown:
+            said[f"dlq show {place}"] = shell("dlq", "show", TOPIC, place)
+            shown.add(step)
+    assert shown >= {b"private", b"decode"}
+    for name in ("worker's log", "text log", "json log", "metrics of a worker", "tap"):
+        assert len(said[name]) > 100, name
+    assert {n for n, told in said.items() if CANARY in told or "Y2FuYXJ5LTVkMWU=" in told} == set()
+
+
+def _last_steps(http: httpx.Client) -> set[str]:
+    seen = http.get("/v1/pipeline").raise_for_status().json()
+    return {error["step"] for error in seen["agents"]["keep"]["last_errors"]}
 
 
 def test_keys_are_checked_and_missing_ones_told(shell: Shell, tmp_path: Path):

@@ -30,7 +30,8 @@ from tests.security.tokens import TokenServer
 from tests.sinks.redis_servers import until
 
 #: A user of each role, with the same name, at every service.
-ROLES = ("admin", "worker", "producer", "apply", "lag", "reader", "redrive", "forget")
+ROLES = ("admin", "worker", "producer", "apply", "lag", "reader", "redrive", "forget",
+         "reveal", "serve", "watch")  # fmt: skip
 
 
 @dataclass

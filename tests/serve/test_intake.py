@@ -248,13 +248,16 @@ def test_a_record_that_the_broker_refuses_is_rejected_and_its_neighbours_are_sto
 def test_ten_thousand_in_one_request_while_others_are_answered(server: Served) -> None:
     many = [event(ORDERS, number, user_id=f"u{number % 50}") for number in range(10_000)]
     body = b"\n".join(json.dumps(one).encode() for one in many)
+    meanwhile = 0
     with ThreadPoolExecutor(2) as pool:
         large = [pool.submit(server.post, ORDERS, body, **NDJSON) for _ in range(2)]
-        slowest = 0.0
-        while not all(one.done() for one in large):
-            slowest = max(slowest, server.http.get("/subjects").elapsed.total_seconds())
+        while not any(one.done() for one in large):
+            server.http.get("/subjects").raise_for_status()
+            meanwhile += 1
     assert [one.result().json()["accepted"] for one in large] == [10_000, 10_000]
-    assert slowest < 1.0  # a loop that parses or encodes itself would answer nobody meanwhile
+    # A loop that does the work itself answers others only between its few steps: twice, not 20
+    # times.
+    assert meanwhile > 6
     by_place: dict[tuple[str, int], list[int]] = {}
     for item, one in zip(large[0].result().json()["items"], many, strict=True):
         by_place.setdefault((one["user_id"], item["partition"]), []).append(item["offset"])

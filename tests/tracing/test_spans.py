@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 
+import httpx
 import pytest
 
 from headrace.block import TopicPartition
 from headrace.lag import LagReader
 from headrace.workers import Workers
+from tests.serve.server import served
 from tests.tracing.collector import attributes, collecting
 from tests.tracing.project import TOPIC, sale
 
@@ -80,6 +82,35 @@ def test_a_trace_leads_from_the_producer_over_a_crash_to_the_sinks(commands, sta
         assert {"time", "level", "logger", "message", "pid"} <= set(lines[0])
         assert any("starts at" in line["message"] for line in lines)
         assert {line["pid"] for line in lines} >= set(first)
+
+
+def test_an_event_over_http_is_in_its_callers_trace_and_linked_to_its_block(commands, stack):
+    trace_id, caller = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    with collecting() as collector, pytest.MonkeyPatch.context() as patch:
+        for name, value in collector.env.items():
+            patch.setenv(name, value)
+        with served(commands.root) as url:
+            response = httpx.post(
+                f"{url}/v1/events/{TOPIC}",
+                json=[sale("h1", "hal"), sale("h2", "hal", amount="many")],
+                headers={"traceparent": f"00-{trace_id}-{caller}-01"},
+                timeout=60,
+            )
+        assert response.status_code == 207
+        place = response.json()["items"][0]
+        (sent,) = collector.named(f"send {TOPIC}")  # at its end the server exports what it has
+        assert (sent.trace_id.hex(), sent.parent_span_id.hex()) == (trace_id, caller)
+        assert attributes(sent)["messaging.kafka.offset"] == place["offset"]
+
+        workers = Workers(commands.root, 1, log_file=commands.root / "http.log", env=commands.env)
+        workers.start()
+        try:
+            wait(lambda: (workers.check(), drained(stack.kafka))[1])
+        finally:
+            workers.stop()
+        links = [link.span_id for s in collector.named(f"process {TOPIC}") for link in s.links]
+        assert sent.span_id in links
+        assert "headrace-serve" in collector.services
 
 
 def test_a_collector_that_is_away_holds_nothing_up(commands):

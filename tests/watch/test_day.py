@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 import pytest
+import redis
+from confluent_kafka import Producer
 
 import loadgen
 import loadgen.verify
@@ -19,14 +21,17 @@ from headrace import stack as services
 from headrace import topology
 from headrace.anomaly.watcher import Watcher
 from headrace.cli.apply import apply_all
+from headrace.clock import ManualClock
 from headrace.endpoints import Endpoints
 from headrace.errors import Fenced, Transient
 from headrace.security.secret import Secret
 from headrace.serve.context import Context
 from headrace.serve.queries import Views
+from headrace.watch import run
 from headrace.watch.minutes import MinuteReader
 from headrace.watch.post import signature
 from headrace.watch.process import BATCH
+from headrace.watch.progress import MINUTE_MS, ByPositions
 from headrace.watch.run import Runner
 from headrace.watch.settings import Target
 from headrace.watch.store import Saved, StateStore
@@ -37,6 +42,7 @@ from tests.watch.receiver import HANG_UP, receiving
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[2]
+DAY_MS = 1_440 * MINUTE_MS
 KEY = "a key for signatures"
 CONFIG = loadgen.resolve(
     loadgen.days(
@@ -201,3 +207,67 @@ def test_who_opens_takes_over_and_the_one_before_can_write_nothing(
     assert topics[2].sent_after(before) == {"x"}
     for topic in topics:
         topic.close()
+
+
+async def test_by_the_clock_the_loop_waits_for_the_workers_and_goes_on_by_itself(
+    project: tuple[Path, Endpoints], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes are judged as they pass; those after a record that no worker has applied are not."""
+    root, where = project
+    shutil.copytree(root / "schemas", tmp_path / "schemas")
+    text = (root / "topology.yaml").read_text()
+    (tmp_path / "topology.yaml").write_text(text.replace("prefix: hr", "prefix: live"))
+    declared = topology.load(tmp_path)
+    lateness = declared.anomalies.lateness_minutes
+    clock = ManualClock(CONFIG.start_ms + 3 * DAY_MS)
+    looks: list[int | None] = []
+    real = ByPositions.complete
+
+    def counted(self: ByPositions, newest: int | None) -> int | None:
+        looks.append(real(self, newest))
+        return looks[-1]
+
+    monkeypatch.setattr(ByPositions, "complete", counted)
+    monkeypatch.setattr(run, "SystemClock", lambda: clock)
+    monkeypatch.setattr(run, "PERIOD_S", 0.05)
+    store = redis.Redis.from_url(where.redis)
+
+    def judged() -> int | None:
+        state, watcher = store.hget(f"{declared.redis.prefix}:watch", "state"), Watcher(declared)
+        if state is not None:
+            watcher.load(state)
+        return watcher.minute
+
+    def complete() -> int:
+        return clock.now_ms() // MINUTE_MS - lateness - 1
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+    stop = asyncio.Event()
+    runner = Runner(tmp_path, None, lambda _: None, event_time=False, from_beginning=False)
+    running = asyncio.create_task(runner.run(stop))
+    try:
+        await until(lambda: judged() == complete())
+        clock.advance(120)
+        await until(lambda: judged() == complete())
+
+        producer = Producer({"bootstrap.servers": where.kafka})
+        producer.produce("shop.orders", b"no event")
+        assert producer.flush(20) == 0
+        before, looked = judged(), len(looks)
+        clock.advance(300)
+        await until(lambda: len(looks) > looked + 10)
+        assert judged() == before
+        workers = Workers(root, 1, log_file=root / "worker.log")
+        workers.start()
+        try:
+            await until(lambda: judged() == complete())
+        finally:
+            await asyncio.to_thread(workers.stop)
+    finally:
+        stop.set()
+        await running
+        store.close()

@@ -42,7 +42,9 @@ def test_by_positions_a_minute_is_complete_when_what_was_there_after_it_is_appli
 
 def test_by_positions_minutes_pass_without_any_event() -> None:
     clock = ManualClock(100 * MINUTE_MS)
-    progress = ByPositions(1, clock, lambda: {TP: Lag(0, 5, 5), TopicPartition("t", 1): EMPTY})
+    other, gone = TopicPartition("t", 1), TopicPartition("t", 2)
+    lags = {TP: Lag(0, 5, 5), other: EMPTY, gone: Lag(7, 7, None)}  # retention was quicker
+    progress = ByPositions(1, clock, lambda: lags)
     assert progress.complete(None) == 98
     clock.advance(180)
     assert progress.complete(None) == 101

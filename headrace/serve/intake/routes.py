@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Request, Response, Security
+from opentelemetry.context import Context as Trace
 
-from headrace.block import Header
 from headrace.serve.auth import Caller, calling
 from headrace.serve.context import Context
 from headrace.serve.intake import body as bodies
@@ -19,9 +18,9 @@ from headrace.serve.intake.report import Answer, Report
 from headrace.serve.intake.room import Room
 from headrace.serve.intake.service import Intake
 from headrace.serve.problems import Problem
+from headrace.telemetry import events as spans
 from headrace.topology.intake import Intake as Declared
 
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _EXAMPLE = {"type": "object", "description": "An event as the topic's schema has it."}
 _BODY = {
     "requestBody": {
@@ -79,11 +78,11 @@ def router(context: Context) -> APIRouter:
             hold.add(records=1)
             body = await bodies.read(request, hold)
             if key is None:
-                return await intake.take(topic, body, form, _headers(request), hold, declared)
+                return await intake.take(topic, body, form, _trace(request), hold, declared)
             async with intake.answers.once(caller.subject, request.url.path, key, body) as once:
                 if once.answer is not None:
                     return once.answer
-                made = await intake.take(topic, body, form, _headers(request), hold, declared)
+                made = await intake.take(topic, body, form, _trace(request), hold, declared)
                 once.keep(made)
                 return made
 
@@ -116,7 +115,6 @@ def _response(made: Answer) -> Response:
     return Response(made.body, made.status, media_type="application/json")
 
 
-def _headers(request: Request) -> list[Header]:
-    """Headers of the records: the trace that the request is part of."""
-    parent = request.headers.get("traceparent", "")
-    return [("traceparent", parent.encode())] if TRACEPARENT.fullmatch(parent) else []
+def _trace(request: Request) -> Trace | None:
+    """The span that the request is part of."""
+    return spans.within(request.headers.get(spans.TRACEPARENT, "").encode())

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from opentelemetry.context import Context
 
-from headrace.block import Header
 from headrace.client.events import Ready
 from headrace.client.send import producer_settings
 from headrace.errors import ConfigError
@@ -16,6 +15,7 @@ from headrace.security import grants
 from headrace.security.link import Link
 from headrace.serve.intake.batch import Batch, Unknown
 from headrace.serve.intake.room import MAX_BYTES, MAX_RECORDS
+from headrace.telemetry.events import Sending
 
 #: How long Kafka may take to acknowledge a record, the producer's own tries included.
 ACK_S = 10.0
@@ -46,19 +46,28 @@ class Sender:
         self,
         topic: str,
         records: Iterable[tuple[int, Ready]],
-        headers: Sequence[Header],
+        within: Context | None,
         batch: Batch,
     ) -> None:
-        """Hand the numbered records over; ``batch`` learns what becomes of each."""
+        """Hand the numbered records over; ``batch`` learns what becomes of each.
+
+        Their spans are in the trace of the request: ``within``, if it has one.
+        """
         for number, record in records:
             batch.handed()
-            report = partial(batch.delivered, number)
+            sending = Sending(topic, within)
+            report = _reporting(batch, number, sending)
             producer = self._open()
             try:
                 producer.produce(
-                    topic, record.value, record.key, on_delivery=report, headers=list(headers)
+                    topic,
+                    record.value,
+                    record.key,
+                    on_delivery=report,
+                    headers=sending.headers(),
                 )
             except BufferError as error:
+                sending.refused(type(error).__name__)
                 batch.settle(number, Unknown(str(error)))
             except KafkaException as error:
                 self._failed(producer, error.args[0])
@@ -93,3 +102,18 @@ class Sender:
     def _poll(self, producer: Producer) -> None:
         while producer is self._producer or len(producer):
             producer.poll(POLL_S)
+
+
+def _reporting(
+    batch: Batch, number: int, sending: Sending
+) -> Callable[[KafkaError | None, Message | None], None]:
+    """Ends a record's span, then tells its batch, with what the producer reports."""
+
+    def report(error: KafkaError | None, message: Message | None) -> None:
+        if error is not None:
+            sending.refused(error.name())
+        elif message is not None:
+            sending.stored(message.partition(), message.offset())
+        batch.delivered(number, error, message)
+
+    return report

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 
-from headrace.block import Header
+from opentelemetry.context import Context as Trace
+
 from headrace.client.events import Events, NotAnEvent, Ready, object_of
 from headrace.errors import ConfigError
 from headrace.private.opening import key_ring
@@ -63,13 +64,14 @@ class Intake:
         topic: str,
         body: bytes,
         form: Form,
-        headers: Sequence[Header],
+        within: Trace | None,
         hold: Hold,
         declared: Declared | None = None,
     ) -> Answer:
         """Send the body's events and wait until the broker has acknowledged them.
 
-        ``declared`` says how to make events of what another program sends. Raises Problem, as
+        Their spans are children of what they are ``within``. ``declared`` says how to make events
+        of what another program sends. Raises Problem, as
         ``body.events`` and ``report.answer`` do; Transient when Kafka or the key ring does not
         answer, before anything was sent.
         """
@@ -80,7 +82,7 @@ class Intake:
         hold.add(records=len(numbers))
         wrong = {n: r for n, r in zip(numbers, records, strict=True) if isinstance(r, NotAnEvent)}
         good = [(n, r) for n, r in zip(numbers, records, strict=True) if isinstance(r, Ready)]
-        await loop.run_in_executor(self._executor, self._sender.send, topic, good, headers, batch)
+        await loop.run_in_executor(self._executor, self._sender.send, topic, good, within, batch)
         fates = await batch.fates()
         return await loop.run_in_executor(self._executor, answer, numbers, wrong, fates)
 
