@@ -34,8 +34,8 @@ except ModuleNotFoundError as error:
 Values = st.SearchStrategy[Any]
 #: Items of an array, entries of a map, characters, bytes.
 SIZE = 4
-#: Records within themselves end at this depth, where the schema lets them.
-DEPTH = 3
+#: How often a record stands within itself, itself included.
+DEPTH = 2
 
 
 def events_of(schema: AvroSchema | Path, where: Mapping[str, Values] | None = None) -> Values:

@@ -65,10 +65,10 @@ class Given:
 
     def _decoded(self, tp: TopicPartition, first: int, behind: int) -> Frame:
         frame = self._project.frame(tp.topic, self._logs[tp][first:behind], tp.partition, first)
-        for bad in frame.bad:
-            raise AssertionError(
-                f"{tp}@{first + bad.index} is set aside ({bad.step}): {bad.reason}"
-            )
+        if frame.bad:
+            bad = frame.bad[0]
+            where = f"{tp}@{first + bad.index}"
+            raise AssertionError(f"{where} is set aside ({bad.step}): {bad.reason}")
         return frame
 
     def _asked(
@@ -108,5 +108,5 @@ class Given:
 def _told(happened: Sequence[str], held: MemorySink, found: MemorySink) -> Iterator[str]:
     yield "the end depends on how the events are run; this run:"
     yield from (f"  {line}" for line in happened)
-    texts = [[f"{name}: {value}" for name, value in sink.state()] for sink in (held, found)]
-    yield from difflib.unified_diff(*texts, "undisturbed", "this run", lineterm="", n=0)
+    expected, got = ([f"{key}: {value}" for key, value in s.state()] for s in (held, found))
+    yield from difflib.unified_diff(expected, got, "undisturbed", "this run", lineterm="", n=0)

@@ -34,8 +34,11 @@ FIELDS: dict[str, Any] = {
     "array": {"type": "array", "items": "int"},
     "map": {"type": "map", "values": "double"},
     "union": ["null", "string", "long", "F"],
-    "self": ["null", "R"],
-    "selves": {"type": "array", "items": "R"},
+}
+SELVES = {
+    "one": ["null", "R"],
+    "all": {"type": "array", "items": "R"},
+    "by_name": {"type": "map", "values": "R"},
 }
 
 
@@ -55,10 +58,11 @@ def fits(one: AvroSchema, event: dict[str, Any]) -> None:
     assert len(cases.decode([value], one.spec)) == 1
 
 
+@pytest.mark.parametrize("fields", [FIELDS, SELVES], ids=["kinds", "selves"])
 @settings(max_examples=20)
-@given(st.data())
-def test_events_with_every_kind_of_type_fit(data: st.DataObject):
-    whole = schema(FIELDS)
+@given(data=st.data())
+def test_events_with_every_kind_of_type_fit(fields: dict[str, Any], data: st.DataObject):
+    whole = schema(fields)
     fits(whole, data.draw(events_of(whole)))
 
 
