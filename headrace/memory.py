@@ -52,14 +52,15 @@ class MemorySink:
         for rows in writes.rows:
             self.tables[rows.table].extend(rows.frame.to_dicts())
         for op in writes.redis:
-            self._apply(block.partition, op)
+            self.update(block.partition, op)
         self.done[tp] = block.last
 
     async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
         """See ``Sink``."""
         return {tp: Mark(self.done.get(tp, -1)) for tp in tps}
 
-    def _apply(self, partition: int, op: RedisOps) -> None:
+    def update(self, partition: int, op: RedisOps) -> None:
+        """Merge updates into their keys, whatever the fence says."""
         merge = _MERGES[op.kind]
         touched = set()
         for row in op.frame.to_dicts():
@@ -77,8 +78,9 @@ class MemorySink:
 
     def state(self) -> Iterator[tuple[str, Any]]:
         """All contents in a comparable order, rows without regard to their order."""
-        for table in sorted(self.tables):
-            yield table, sorted(map(repr, self.tables[table]))
+        for table, rows in sorted(self.tables.items()):
+            if rows:
+                yield table, sorted(map(repr, rows))
         for key in sorted(self.redis):
             yield repr(key), dict(sorted(self.redis[key].items()))
 

@@ -1,10 +1,7 @@
-"""Step tests for agents: events in, state out, without any service.
+"""A project's schemas and rules for tests: events as the frames that its agents get.
 
-    state = run(features, frame("shop.sessions", [{"user_id": "u1", ...}]))
-    assert state.redis[0, "user:recent", "u1"] == {"p1": 1_767_225_600_000.0}
-
-Events pass through the project's own schemas: encoded as a producer would, decoded as the pipeline
-does, so a step test also fails when an event does not fit its schema.
+Events are encoded as a producer would and decoded as the pipeline does, so a test also fails when
+an event does not fit its schema.
 """
 
 from __future__ import annotations
@@ -17,15 +14,11 @@ from typing import Any
 import numpy as np
 
 from headrace import topology
-from headrace.agent import AgentFunction
 from headrace.block import Block
 from headrace.frame import Decode, Frame
-from headrace.memory import MemorySink
 from headrace.rules.checked import decoder
-from headrace.schema import Encoder, Registry
-from headrace.sink import BlockRange
+from headrace.schema import AvroSchema, Encoder, Registry
 from headrace.topology.model import Topology
-from headrace.writes import Writes, combine
 
 Event = Mapping[str, Any]
 
@@ -38,7 +31,11 @@ class Project:
         self._registry = Registry.load(root)
         self._ends: dict[str, tuple[Encoder, Decode]] = {}
 
-    def _schema(self, topic: str) -> tuple[Encoder, Decode]:
+    def schema(self, topic: str) -> AvroSchema:
+        """The newest version of a topic's schema."""
+        return self._registry.latest(self.topology.topics[topic].schema_)
+
+    def _codecs(self, topic: str) -> tuple[Encoder, Decode]:
         if topic not in self._ends:
             declared = self.topology.topics[topic]
             self._ends[topic] = (
@@ -54,7 +51,7 @@ class Project:
 
         Raises EncodeError for an event that does not fit the topic's schema.
         """
-        encoder, _ = self._schema(topic)
+        encoder, _ = self._codecs(topic)
         key = self.topology.topics[topic].key
         n = len(events)
         return Block(
@@ -72,7 +69,7 @@ class Project:
         self, topic: str, events: Sequence[Event | None], partition: int = 0, first: int = 0
     ) -> Frame:
         """The block of these events, decoded, with the topic's rules applied."""
-        _, decode = self._schema(topic)
+        _, decode = self._codecs(topic)
         return decode(self.block(topic, events, partition, first))
 
 
@@ -85,19 +82,3 @@ def project(root: Path) -> Project:
 def frame(topic: str, events: Sequence[Event | None], partition: int = 0, first: int = 0) -> Frame:
     """``Project.frame`` of the project in the current folder."""
     return project(Path.cwd()).frame(topic, events, partition, first)
-
-
-def step(agent: AgentFunction, frame: Frame) -> tuple[BlockRange, Writes]:
-    """What sinks receive for a frame: its range, and the agent's writes with updates combined."""
-    writes = agent(frame)
-    block = frame.block
-    where = BlockRange(block.topic, block.partition, block.first, block.last)
-    return where, Writes(writes.rows, tuple(combine(writes.redis)))
-
-
-def run(agent: AgentFunction, *frames: Frame, sink: MemorySink | None = None) -> MemorySink:
-    """Run an agent on frames, in order, into a sink; the sink given or a new one is returned."""
-    sink = sink if sink is not None else MemorySink()
-    for one in frames:
-        sink.take(*step(agent, one))
-    return sink

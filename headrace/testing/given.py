@@ -1,0 +1,112 @@
+"""Given events, when agents run on them, then rows and keys: the same ones however it went."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from random import Random
+
+from headrace.agent import AgentFunction
+from headrace.block import TopicPartition
+from headrace.frame import Frame
+from headrace.memory import MemorySink
+from headrace.sink import BlockRange
+from headrace.testing.project import Event, Project, project
+from headrace.testing.steps import step
+from headrace.testing.stores import Stores, updates
+from headrace.writes import NOTHING, Writes
+
+Log = Sequence[Event | None]
+#: Disturbed runs a call; the first has every record as a block, the others are drawn.
+DISTURBED = 8
+#: How many workers at most die over one block.
+DEATHS = 2
+
+
+class Given:
+    """Logs of topics; None is a tombstone. A key that is only a topic means its partition 0.
+
+    An event that does not fit its topic's schema raises EncodeError, one that fails a rule
+    AssertionError: what is set aside can't be what a test is about.
+    """
+
+    def __init__(
+        self,
+        logs: Mapping[str, Log] | Mapping[TopicPartition, Log],
+        within: Project | None = None,
+    ) -> None:
+        """``within``: the project that has the topics, if not the one in the current folder."""
+        self._project = within or project(Path.cwd())
+        self._logs: dict[TopicPartition, Log] = {
+            TopicPartition(key, 0) if isinstance(key, str) else key: log
+            for key, log in logs.items()
+        }
+        self._frame = cache(self._decoded)
+
+    def when(self, *agents: AgentFunction, disturbed: int = DISTURBED) -> MemorySink:
+        """What tables and keys hold after the agents had all events, each topic one block.
+
+        Raises AssertionError when one of ``disturbed`` other runs ends differently: with other
+        blocks, partitions in other turns, workers that died between two writes. Its text has
+        that run, block by block, and how its end differs. The same events get the same runs.
+        """
+        held = MemorySink()
+        for tp, log in self._logs.items():
+            if log:
+                held.take(*self._asked(agents, tp, 0, len(log)))
+        for seed in range(disturbed):
+            found = Stores()
+            happened = list(self._disturbed(agents, found, Random(seed), alone=seed == 0))
+            if list(found.state()) != list(held.state()):
+                raise AssertionError("\n".join(_told(happened, held, found)))
+        return held
+
+    def _decoded(self, tp: TopicPartition, first: int, behind: int) -> Frame:
+        frame = self._project.frame(tp.topic, self._logs[tp][first:behind], tp.partition, first)
+        if frame.bad:
+            bad = frame.bad[0]
+            where = f"{tp}@{first + bad.index}"
+            raise AssertionError(f"{where} is set aside ({bad.step}): {bad.reason}")
+        return frame
+
+    def _asked(
+        self, agents: Sequence[AgentFunction], tp: TopicPartition, first: int, behind: int
+    ) -> tuple[BlockRange, Writes]:
+        """The writes of all agents for a block, as one, asked for anew each time."""
+        frame = self._frame(tp, first, behind)
+        return step(lambda frame: sum((agent(frame) for agent in agents), NOTHING), frame)
+
+    def _disturbed(
+        self, agents: Sequence[AgentFunction], stores: Stores, random: Random, *, alone: bool
+    ) -> Iterator[str]:
+        """Run into ``stores`` and say what happened."""
+        for tp, first, behind in self._blocks(random, alone=alone):
+            for _ in range(0 if alone else random.randint(0, DEATHS)):
+                block, writes = self._asked(agents, tp, first, behind)
+                names = sorted({rows.table for rows in writes.rows})
+                tables = random.sample(names, random.randint(0, len(names)))
+                total = len(updates(writes))
+                end = random.randint(0, total)
+                stores.part(block, writes, tables, end)
+                yield f"{block}: died with tables {sorted(tables)}, {end} of {total} updates"
+            block, writes = self._asked(agents, tp, first, behind)
+            stores.take(block, writes)
+            yield f"{block}: applied"
+
+    def _blocks(self, random: Random, *, alone: bool) -> Iterator[tuple[TopicPartition, int, int]]:
+        """Blocks of all partitions in turns, those of one in its order; or each record alone."""
+        at = dict.fromkeys(self._logs, 0)
+        while left := [tp for tp, log in self._logs.items() if at[tp] < len(log)]:
+            tp = random.choice(left)
+            first = at[tp]
+            at[tp] = first + (1 if alone else random.randint(1, len(self._logs[tp]) - first))
+            yield tp, first, at[tp]
+
+
+def _told(happened: Sequence[str], held: MemorySink, found: MemorySink) -> Iterator[str]:
+    yield "the end depends on how the events are run; this run:"
+    yield from (f"  {line}" for line in happened)
+    expected, got = ([f"{key}: {value}" for key, value in s.state()] for s in (held, found))
+    yield from difflib.unified_diff(expected, got, "undisturbed", "this run", lineterm="", n=0)
