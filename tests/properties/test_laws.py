@@ -87,8 +87,8 @@ def test_sums_of_scores_do_not_depend_on_grouping_or_order(
 @given(data=st.data())
 def test_topics_may_take_any_turns_and_workers_die(agent: AgentFunction, data: st.DataObject):
     """Sessions and orders feed the same keys; only the order within a topic is given."""
-    log = {topic: data.draw(logs(topic, 12)) for topic in ("shop.sessions", "shop.orders")}
-    Given(log).when(agent, disturbed=3)
+    log = {topic: data.draw(logs(topic, 8)) for topic in ("shop.sessions", "shop.orders")}
+    Given(log).when(agent, disturbed=2)
 
 
 @pytest.mark.parametrize(("agent", "topic"), FED)
