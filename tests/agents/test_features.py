@@ -14,15 +14,16 @@ from agents.decay import AFFINITY_HALF_LIFE_MS, LANDMARK_MS, TRENDING_HALF_LIFE_
 from agents.features import features
 from agents.rings import GRAINS
 from headrace import topology
+from headrace.block import TopicPartition
 from headrace.memory import MemorySink
-from headrace.testing import frame, run
+from headrace.testing import Given, frame, run
 from tests.strategies import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, Event, event, line
 
 SESSIONS, ORDERS = "shop.sessions", "shop.orders"
 
 
 def given(topic: str, *events: Event, partition: int = 0) -> MemorySink:
-    return run(features, frame(topic, events, partition))
+    return Given({TopicPartition(topic, partition): events}).when(features)
 
 
 def view(at: int = 0, product: str = "p1", **fields: Any) -> Event:
@@ -155,8 +156,8 @@ def test_data_stays_in_its_partition():
 
 
 def test_an_empty_block_changes_nothing():
-    assert given(SESSIONS).redis == {}
-    assert run(features, frame(SESSIONS, [None, None])).redis == {}
+    for log in ([], [None, None]):
+        assert run(features, frame(SESSIONS, log)).redis == {}
 
 
 @pytest.mark.parametrize("days", [-300, 0, 59, 400])

@@ -8,7 +8,7 @@ import orjson
 
 from agents.views import views
 from headrace.memory import MemorySink
-from headrace.testing import frame, run
+from headrace.testing import Given
 from tests.strategies import START_MS, Event, event, line
 
 CATALOG, SESSIONS, ORDERS, PAYMENTS = (
@@ -16,8 +16,8 @@ CATALOG, SESSIONS, ORDERS, PAYMENTS = (
 )  # fmt: skip
 
 
-def given(topic: str, *events: Event, sink: MemorySink | None = None, first: int = 0) -> MemorySink:
-    return run(views, frame(topic, events, first=first), sink=sink)
+def given(topic: str, *events: Event) -> MemorySink:
+    return Given({topic: events}).when(views)
 
 
 def last(state: MemorySink, keyspace: str, entity: str, field: str) -> str:
@@ -38,11 +38,11 @@ def test_an_orders_state_is_its_newest_event_byte_for_byte():
     )
 
 
-def test_later_blocks_win_only_with_later_events():
-    state = given(ORDERS, event(ORDERS, 5, type="shipped"))
-    given(ORDERS, event(ORDERS, 4, type="paid"), sink=state, first=1)
+def test_later_records_win_only_with_later_events():
+    late = [event(ORDERS, 5, type="shipped"), event(ORDERS, 4, type="paid")]
+    state = given(ORDERS, *late)
     assert orjson.loads(last(state, "order", "o1", "state"))["status"] == "shipped"
-    given(ORDERS, event(ORDERS, 5, type="delivered"), sink=state, first=2)
+    state = given(ORDERS, *late, event(ORDERS, 5, type="delivered"))
     assert orjson.loads(last(state, "order", "o1", "state"))["status"] == "delivered"
 
 
@@ -76,9 +76,12 @@ def test_an_orders_payment_is_its_newest():
 
 
 def test_history_has_each_steps_newest_time():
-    state = given(ORDERS, *(event(ORDERS, at, type=t) for at, t in
-                            [(1, "placed"), (9, "paid"), (4, "paid")]))  # fmt: skip
-    given(PAYMENTS, event(PAYMENTS, 7), event(PAYMENTS, 8, type="refunded"), sink=state)
+    steps = [(1, "placed"), (9, "paid"), (4, "paid")]
+    logs = {
+        ORDERS: [event(ORDERS, at, type=step) for at, step in steps],
+        PAYMENTS: [event(PAYMENTS, 7), event(PAYMENTS, 8, type="refunded")],
+    }
+    state = Given(logs).when(views)
     assert state.redis[0, "order:history", "o1"] == {
         "placed": START_MS + 1.0,
         "paid": START_MS + 9.0,
@@ -100,9 +103,9 @@ def test_a_cart_without_units_is_gone():
 
 
 def test_an_order_empties_the_cart_also_when_it_comes_first():
-    state = given(ORDERS, event(ORDERS, lines=[line(quantity=2), line(quantity=1)]))
-    assert state.redis[0, "cart", "u1"] == {"p1": -3}
-    given(SESSIONS, move("cart_add", 3), sink=state)
+    placed = event(ORDERS, lines=[line(quantity=2), line(quantity=1)])
+    assert given(ORDERS, placed).redis[0, "cart", "u1"] == {"p1": -3}
+    state = Given({ORDERS: [placed], SESSIONS: [move("cart_add", 3)]}).when(views)
     assert (0, "cart", "u1") not in state.redis
 
 

@@ -17,7 +17,7 @@ from agents.views import views
 from headrace import topology
 from headrace.agent import AgentFunction, resolve
 from headrace.memory import MemorySink
-from headrace.testing import frame, run, step
+from headrace.testing import Given, frame, run, step
 from tests.strategies import DAY_MS, Event, cuts, event, logs
 
 #: A log is many blocks through many columns, some 100 ms an example.
@@ -85,17 +85,10 @@ def test_sums_of_scores_do_not_depend_on_grouping_or_order(
 @pytest.mark.parametrize("agent", [features, views])
 @LAWS
 @given(data=st.data())
-def test_topics_of_a_partition_may_interleave_anyhow(agent: AgentFunction, data: st.DataObject):
+def test_topics_may_take_any_turns_and_workers_die(agent: AgentFunction, data: st.DataObject):
     """Sessions and orders feed the same keys; only the order within a topic is given."""
-    frames = {}
-    for topic in ("shop.sessions", "shop.orders"):
-        log = data.draw(logs(topic, 12))
-        frames[topic] = [frame(topic, log[a:b], first=a) for a, b in data.draw(cuts(len(log)))]
-    in_turn = [f for topic in frames for f in frames[topic]]
-    turns = data.draw(st.permutations([f.topic for f in in_turn]))
-    queues = {topic: iter(waiting) for topic, waiting in frames.items()}
-    mixed = [next(queues[topic]) for topic in turns]
-    assert list(run(agent, *in_turn).state()) == list(run(agent, *mixed).state())
+    log = {topic: data.draw(logs(topic, 8)) for topic in ("shop.sessions", "shop.orders")}
+    Given(log).when(agent, disturbed=2)
 
 
 @pytest.mark.parametrize(("agent", "topic"), FED)
