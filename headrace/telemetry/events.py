@@ -9,6 +9,7 @@ from typing import Final
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import (
+    INVALID_SPAN,
     Link,
     NonRecordingSpan,
     Span,
@@ -20,6 +21,7 @@ from opentelemetry.trace import (
 
 from headrace.block import Block, Header
 from headrace.telemetry import messaging
+from headrace.telemetry.provider import active
 
 TRACEPARENT: Final = "traceparent"
 #: Links of a block's span, and records with headers that are looked at to find so many.
@@ -41,7 +43,10 @@ class Sending:
 
     def __init__(self, topic: str, within: Context | None = None) -> None:
         """``within``: whose span it is a child of, see ``within``; else it begins a trace."""
-        self._span: Span = _tracer.start_span(
+        self._span: Span = INVALID_SPAN
+        if within is None and not active():
+            return  # even the span of a tracer that does nothing costs a tenth of a send
+        self._span = _tracer.start_span(
             f"send {topic}",
             within,
             kind=SpanKind.PRODUCER,

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from headrace import topology
+from headrace.block import Header
 from headrace.client import send
 from headrace.private.ring import KeyRing
 from tests.strategies import event
@@ -27,7 +28,12 @@ class Full:
         return SimpleNamespace(topics={"shop.orders": None})
 
     def produce(
-        self, topic: str, value: bytes, key: bytes, on_delivery: Callable[..., None]
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes,
+        headers: list[Header],
+        on_delivery: Callable[..., None],
     ) -> None:
         if self._polled < 2:
             raise BufferError("Local: Queue full")
