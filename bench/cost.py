@@ -132,21 +132,14 @@ def variant(
     return topology.load(folder)
 
 
-def partitions(declared: Topology) -> list[TopicPartition]:
-    """All partitions of all topics."""
-    return [
-        TopicPartition(topic, partition)
-        for topic in declared.topics
-        for partition in range(declared.partitions(topic))
-    ]
-
-
 def fill(where: Endpoints, declared: Topology, events: int) -> Sent:
     """Make the topics and send the backlog; the topics must be empty before."""
     topics = Topics(where.kafka)
     found = topics.partitions()
     topics.create([topic for topic in wanted(declared) if topic.name not in found])
-    with LagReader(where.kafka, declared.name, partitions(declared)) as reader:
+    with LagReader(
+        where.kafka, declared.name, declared.topic_partitions(declared.topics)
+    ) as reader:
         if any(lag.end for lag in reader.read().values()):
             raise RuntimeError(
                 "the shop's topics hold records already, so no count could be right; use empty "
@@ -214,7 +207,9 @@ class Proof:
 
     def _positions(self) -> list[str]:
         with LagReader(
-            self._where.kafka, self._declared.name, partitions(self._declared)
+            self._where.kafka,
+            self._declared.name,
+            self._declared.topic_partitions(self._declared.topics),
         ) as reader:
             lags = reader.read()
         ends = {tp: lag.end for tp, lag in lags.items() if lag.end}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from bench.__main__ import services
-from bench.cost import partitions, variant
+from bench.cost import variant
 from headrace.cli.apply import apply_all
 from headrace.endpoints import Endpoints
 from headrace.lag import LagReader
@@ -82,7 +82,9 @@ def running() -> Iterator[Shop]:
         assert serve.stdout is not None
         try:
             port = int(serve.stdout.readline().rpartition(b":")[2])
-            with LagReader(where.kafka, declared.name, partitions(declared)) as lags:
+            with LagReader(
+                where.kafka, declared.name, declared.topic_partitions(declared.topics)
+            ) as lags:
                 yield Shop(folder, where, declared, serve.pid, port, lags)
         finally:
             serve.terminate()

@@ -23,7 +23,6 @@ import psutil
 from rich.console import Console
 
 from bench.cost import Proof, variant
-from bench.cost import partitions as all_partitions
 from bench.probes import Probes
 from bench.process import ROOT
 from headrace import stack
@@ -133,7 +132,7 @@ def run(
         load = _load(folder, rate, users)
         cleanup.callback(load.kill)
         reader = cleanup.enter_context(
-            LagReader(where.kafka, declared.name, all_partitions(declared))
+            LagReader(where.kafka, declared.name, declared.topic_partitions(declared.topics))
         )
         roles = {s.name: [s.pid] for s in stack.status(ROOT) if s.pid is not None}
 
@@ -157,7 +156,7 @@ def run(
             "asked_rate": rate,
             "workers": workers,
             "users": users,
-            "partitions": len(all_partitions(declared)),
+            "partitions": len(declared.topic_partitions(declared.topics)),
         } | samples.summary()
         if probe is not None:
             report["freshness_ms"] = probe.summary()

@@ -16,7 +16,6 @@ from rich.table import Table
 
 from headrace import audit, endpoints, topology
 from headrace.audit import Act
-from headrace.block import TopicPartition
 from headrace.cli.audited import audited
 from headrace.client.search import LogSearch
 from headrace.errors import ConfigError
@@ -84,11 +83,7 @@ def forget(
 
 def _pass_the_end(bootstrap: str, declared: Topology, wait: float) -> list[Found]:
     """Wait until what was sent before the key was destroyed is delivered: it makes rows."""
-    partitions = [
-        TopicPartition(topic, partition)
-        for topic in declared.of_persons()
-        for partition in range(declared.partitions(topic))
-    ]
+    partitions = declared.topic_partitions(declared.of_persons())
     deadline = time.monotonic() + wait
     pause = threading.Event()
     with LagReader(bootstrap, declared.name, partitions) as reader:

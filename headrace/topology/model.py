@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from headrace.block import TopicPartition
 from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
 from headrace.topology.anomalies import Anomalies
@@ -235,6 +237,14 @@ class Topology(Model):
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
         return self.topics[topic].partitions or self.defaults.partitions
+
+    def topic_partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
+        """Every partition of these topics."""
+        return [
+            TopicPartition(topic, partition)
+            for topic in topics
+            for partition in range(self.partitions(topic))
+        ]
 
     def marks(self, topic: str) -> bool:
         """Whether rows of a topic carry ``_marks``."""

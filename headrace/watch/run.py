@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from headrace import endpoints, topology
-from headrace.block import TopicPartition
 from headrace.clock import SystemClock
 from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError, Transient
@@ -104,11 +103,7 @@ class Runner:
         lateness = declared.anomalies.lateness_minutes
         if self._event_time:
             return ByEvents(lateness)
-        partitions = [
-            TopicPartition(name, number)
-            for name in _sources(declared)
-            for number in range(declared.partitions(name))
-        ]
+        partitions = declared.topic_partitions(_sources(declared))
         reader = stack.enter_context(LagReader(self._where.kafka, declared.name, partitions))
         return ByPositions(lateness, SystemClock(), reader.read)
 

@@ -22,7 +22,6 @@ from rich.live import Live
 
 import loadgen.verify
 from headrace import endpoints, stack, topology
-from headrace.block import TopicPartition
 from headrace.cli.apply import apply_all
 from headrace.cli.demo.numbers import Numbers
 from headrace.cli.demo.serving import Serving, serving
@@ -171,11 +170,7 @@ class _Stage:
         page: Serving,
     ) -> Iterator[_Stage]:
         """Connect to the services."""
-        partitions = [
-            TopicPartition(topic, p)
-            for topic in declared.topics
-            for p in range(declared.partitions(topic))
-        ]
+        partitions = declared.topic_partitions(declared.topics)
         live = LiveReader(where.clickhouse, declared.clickhouse.database)
         told = WorkersReader(where.redis, declared.redis.prefix)
         try:

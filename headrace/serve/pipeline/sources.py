@@ -62,11 +62,7 @@ Lags = Mapping[TopicPartition, Lag]
 
 def lags(topology: Topology, where: Endpoints) -> Callable[[], Source[Lags]]:
     """The group's lag, by Kafka."""
-    partitions = [
-        TopicPartition(topic, partition)
-        for topic in topology.topics
-        for partition in range(topology.partitions(topic))
-    ]
+    partitions = topology.topic_partitions(topology.topics)
     return lambda: LagReader(
         where.kafka, topology.name, partitions, timeout_s=TIMEOUT_S, patience_s=0.0
     )
