@@ -18,7 +18,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.cost import partitions
 from bench.meter import Meter
 from headrace import endpoints
 from headrace.app import Runtime, create
@@ -58,7 +57,7 @@ class Watch(Metrics):
 
 def ends(bootstrap: str, declared: Topology) -> dict[str, int]:
     """The log's next offset, by partition."""
-    with LagReader(bootstrap, declared.name, partitions(declared)) as reader:
+    with LagReader(bootstrap, declared.name, declared.topic_partitions(declared.topics)) as reader:
         return {str(tp): lag.end for tp, lag in reader.read().items()}
 
 

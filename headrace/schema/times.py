@@ -17,4 +17,5 @@ def time_range(logical: Logical) -> tuple[int, int]:
     per_second = _PER_SECOND[logical.name.rpartition("-")[2]]
     if logical.name.startswith("time-"):
         return 0, _DAY_S * per_second - 1
-    return _YEARS_S[0] * per_second, (_YEARS_S[1] + 1) * per_second - 1
+    low, high = _YEARS_S[0] * per_second, (_YEARS_S[1] + 1) * per_second - 1
+    return max(low, -(2**63)), min(high, 2**63 - 1)  # nanoseconds end in 2262

@@ -26,11 +26,12 @@ def project(folder: Path) -> Path:
 
 
 @contextmanager
-def served(root: Path, *options: str) -> Iterator[str]:
-    """The address of a server, which must stop in order."""
+def served(root: Path, *options: str, **env: str) -> Iterator[str]:
+    """The address of a server, which must stop in order. ``env`` is added to the environment."""
     process = subprocess.Popen(
         [sys.executable, "-m", "headrace.cli.main", "serve", "--port", "0", *options],
-        cwd=root, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
+        cwd=root, env={**os.environ, "PYTHONPATH": str(ROOT), **env}, stdout=subprocess.PIPE,
+        text=True,
     )  # fmt: skip
     assert process.stdout is not None
     try:

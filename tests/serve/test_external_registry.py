@@ -24,6 +24,10 @@ from tests.strategies import event
 
 TOPICS = {"platform.flags": "flags"}
 NAMES = {"platform.flags-value": "flags"}
+FURTHER = 100
+HERE = Registry.load(ROOT)
+#: The id that the far registry gives next.
+NEXT = FURTHER + 1 + max(HERE.latest(name).id for name in HERE.names)
 
 
 class Hands:
@@ -46,7 +50,7 @@ def far(tmp_path: Path) -> Path:
     lock = root / "schemas/registry.json"
     content = json.loads(lock.read_text())
     for versions in content["subjects"].values():
-        versions[0]["id"] += 100
+        versions[0]["id"] += FURTHER
     lock.write_text(json.dumps(content))
     return root
 
@@ -75,7 +79,7 @@ def test_ids_are_the_external_ones_and_later_versions_are_looked_up(
 
     new = add(far / "schemas", "flags", evolved(far, "flags", NOTE))
     later = Encoder(Registry.load(far), "flags").encode(event("platform.flags", note="new"))
-    assert new.id == 107
+    assert new.id == NEXT
     frame = codec.decode(block([value, later]))
     assert frame.bad == []
     assert "note" not in frame.df.columns, "the project's own newest version is what is read as"
@@ -92,11 +96,11 @@ def test_an_id_of_another_schema_and_an_unknown_one_are_told_apart(near: Path, u
 def test_an_unknown_id_is_asked_for_once_and_again_after_a_while(far: Path, url: str) -> None:
     clock = Hands()
     external = External(url, NAMES, clock)
-    assert external.find(107) is None
+    assert external.find(NEXT) is None
     add(far / "schemas", "flags", evolved(far, "flags", NOTE))
-    assert external.find(107) is None, "not asked again"
+    assert external.find(NEXT) is None, "not asked again"
     clock.at += UNKNOWN_S
-    found = external.find(107)
+    found = external.find(NEXT)
     assert found is not None
     assert (found.name, found.version) == ("flags", 2)
 
@@ -108,8 +112,8 @@ def test_a_version_must_be_registered_there_before_it_is_used_here(near: Path, u
         connect(near, url, TOPICS)
     text = (near / "schemas/flags.v2.avsc").read_text()
     sent = httpx.post(f"{url}/subjects/platform.flags-value/versions", json={"schema": text})
-    assert sent.json() == {"id": 107}
-    assert [one.id for one in connect(near, url, TOPICS).versions("flags")] == [106, 107]
+    assert sent.json() == {"id": NEXT}
+    assert [one.id for one in connect(near, url, TOPICS).versions("flags")] == [106, NEXT]
 
 
 def test_the_topology_names_it_and_no_text_shows_its_password(near: Path) -> None:

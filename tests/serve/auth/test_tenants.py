@@ -30,11 +30,8 @@ def url(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }  # fmt: skip
     (root / "topology.yaml").write_text(yaml.safe_dump(content))
     (root / "jwks.json").write_bytes(key_set())
-    with pytest.MonkeyPatch.context() as patch:
-        # Another session's services may have been named since the shop was started.
-        patch.setenv("HEADRACE_HOME", str(shop.root / ".headrace"))
-        with served(root) as address:
-            yield address
+    with served(root, **shop.home) as address:
+        yield address
 
 
 def get(url: str, path: str, tenant: str | None, **parameters: str) -> httpx.Response:
