@@ -52,6 +52,8 @@ def worker(topology: Topology) -> Iterator[Grant]:
     for topic in topology.topics:
         yield Grant(READ, TOPIC, topic)
         yield Grant(WRITE, TOPIC, topic + topology.dead_letters.suffix)
+    for topic in topology.emitted():
+        yield Grant(WRITE, TOPIC, topic)
 
 
 def producer(topology: Topology) -> Iterator[Grant]:
