@@ -13,6 +13,7 @@ import avro.schema
 from headrace.schema_files import FOLDER, latest, names
 from headrace.topology import (
     alerting,
+    archive,
     intake,
     keyed_checks,
     level_checks,
@@ -50,6 +51,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     privacy.check(topology, tree, schemas)
     intake.check(topology, tree, schemas)
     level_checks.run(topology, tree)
+    archive.check(topology, tree, schemas)
 
 
 def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from headrace.block import TopicPartition
 from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
 from headrace.topology.anomalies import Anomalies
+from headrace.topology.archive import Archive
 from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
 from headrace.topology.intake import Intake
 from headrace.topology.keyed import AgentState, Timer
@@ -232,6 +233,7 @@ class Topology(Model):
     intake: dict[Name, Intake] = Field(default_factory=dict)
     service_levels: ServiceLevels | None = None
     anomalies: Anomalies = Anomalies()
+    archive: Archive | None = None
 
     @property
     def alerts_topic(self) -> str:
