@@ -8,9 +8,10 @@ idempotent by themselves: the sink's fence makes them so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 import polars as pl
 
@@ -70,14 +71,38 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Emit:
+    """Events for a topic of the topology, as ``Encoder.encode`` takes them."""
+
+    topic: str
+    events: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """What is kept by key after the block; None forgets the key."""
+
+    keyspace: str
+    values: Mapping[str, bytes | None]
+    due: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Writes:
     """All an agent (or all agents together) ask for one block."""
 
     rows: Sequence[Rows] = ()
     redis: Sequence[RedisOps] = ()
+    events: Sequence[Emit] = ()
+    state: Sequence[State] = ()
 
     def __add__(self, other: Writes) -> Writes:
-        return Writes((*self.rows, *other.rows), (*self.redis, *other.redis))
+        return Writes(
+            (*self.rows, *other.rows),
+            (*self.redis, *other.redis),
+            (*self.events, *other.events),
+            (*self.state, *other.state),
+        )
 
     def after(self, offset: int) -> Writes:
         """Without the rows of records up to ``offset``: for a table that has those.
@@ -86,7 +111,7 @@ class Writes:
         """
         later = pl.col(OFFSET) > offset
         rows = [Rows(r.table, r.frame.filter(later)) for r in self.rows]
-        return Writes(rows, self.redis)
+        return Writes(rows, self.redis, self.events, self.state)
 
 
 NOTHING = Writes()
