@@ -69,9 +69,9 @@ class SessionAgent:
             {_KEY: list(newest), "_held": list(newest.values())},
             schema={_KEY: pl.String, "_held": pl.Int64},
         )
-        before = pl.max_horizontal("_held", pl.col(TIME).cum_max().shift(1).over(_KEY))
+        newest_so_far = pl.max_horizontal("_held", pl.col(TIME).cum_max().over(_KEY))
         marked = events.join(held, on=_KEY, how="left", maintain_order="left").with_columns(
-            (pl.col(TIME) < before - self._keep).fill_null(False).alias(_LATE)
+            (pl.col(TIME) < newest_so_far - self._keep).alias(_LATE)
         )
         on_time, late = marked.filter(~pl.col(_LATE)), marked.filter(_LATE)
         return on_time.drop("_held", _LATE), late.drop("_held", _LATE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -17,16 +18,22 @@ Row = dict[str, Any]
 Agent = Callable[[Frame, Mapping[str, bytes]], Writes]
 
 
-def frame(rows: Sequence[Row], schema: Mapping[str, pl.DataType], first: int = 0) -> Frame:
+def frame(
+    rows: Sequence[Row],
+    schema: Mapping[str, pl.DataType],
+    first: int = 0,
+    topic: str = "t",
+    partition: int = 0,
+) -> Frame:
     """Rows as the frame of one block that begins at offset ``first``."""
     offsets = pl.Series("_offset", range(first, first + len(rows)), pl.Int64)
     df = pl.DataFrame(rows, schema=dict(schema)).with_columns(
-        pl.lit(0, pl.Int32).alias("_partition"), offsets
+        pl.lit(partition, pl.Int32).alias("_partition"), offsets
     )
     last = first + max(len(rows), 1) - 1
     none: list[None] = [None] * len(rows)
     numbers = offsets.to_numpy()
-    return Frame(Block("t", 0, first, last, none, numbers, numbers, none), df)
+    return Frame(Block(topic, partition, first, last, none, numbers, numbers, none), df)
 
 
 class Driver:
@@ -66,7 +73,7 @@ class Driver:
 def spans(length: int, cuts: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Blocks of a log of that length."""
     edges = sorted({0, length, *(cut for cut in cuts if cut < length)})
-    yield from zip(edges, edges[1:], strict=False)
+    yield from pairwise(edges)
 
 
 def current(told: Sequence[Row], by: str) -> dict[str, Row]:
@@ -80,6 +87,27 @@ def current(told: Sequence[Row], by: str) -> dict[str, Row]:
         assert before is None or before["version"] < row["version"]
         newest[row[by]] = row
     return {key: row for key, row in newest.items() if not row["retracted"]}
+
+
+def times(bounds_ms: Sequence[int], hours: int) -> st.SearchStrategy[list[int]]:
+    """Event times of a log (ms): time goes on by leaps, many events come late by about a bound.
+
+    ``hours`` is how far it goes on at most; a millisecond more or less tells what a bound includes.
+    """
+    leap = st.sampled_from([0, 0, 900_000, *bounds_ms])
+    back = st.sampled_from([0, 0, *bounds_ms, sum(bounds_ms)])
+    aside = st.sampled_from([0, 0, 0, -1, 1])
+    move = st.tuples(leap, back, aside)
+    most = hours * 3_600_000
+
+    def told(moves: list[tuple[int, int, int]]) -> list[int]:
+        now, found = most, []
+        for leap, back, aside in moves:
+            now = min(now + leap, 2 * most)
+            found.append(max(now - back + aside, most))
+        return found
+
+    return st.lists(move, max_size=30).map(told)
 
 
 def cuts() -> st.SearchStrategy[list[int]]:

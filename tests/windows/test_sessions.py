@@ -14,7 +14,7 @@ from headrace.topology.sessions import Sessions
 from headrace.windows.intervals import Session
 from headrace.windows.kept import Kept, pack, unpack
 from headrace.windows.session_agent import SessionAgent
-from tests.windows.driver import Driver, Row, cuts, current, frame
+from tests.windows.driver import Driver, Row, current, cuts, frame, times
 
 HOUR = 3_600_000
 KINDS = ["view", "buy"]
@@ -56,24 +56,27 @@ def agent(declared: Sessions) -> SessionAgent:
     return SessionAgent("visits", declared, "visits:state", "visits:late")
 
 
+GAP, KEEP = 1_800_000, 5 * HOUR
+
+
 def events(hours: int) -> st.SearchStrategy[list[Row]]:
-    """Logs in any order of event time, many times the same or a gap apart."""
-    steps = st.integers(0, hours * 4).map(lambda n: n * 900_000)
-    amounts = st.none() | st.decimals("-99", "99", places=2)
-    return st.lists(
-        st.fixed_dictionaries(
-            {
-                "user": st.sampled_from(["ann", "bob"]),
-                "device": st.sampled_from(["phone", "desk"]),
-                "at": steps | steps.map(lambda ms: ms + 1),
-                "kind": st.sampled_from(KINDS),
-                "page": st.none() | st.sampled_from(["a", "b", "c", "health"]),
-                "units": st.none() | st.integers(0, 9),
-                "amount": amounts,
-            }
-        ),
-        max_size=40,
+    """Logs that go on for so many hours, with much that is late."""
+    rest = st.fixed_dictionaries(
+        {
+            "user": st.sampled_from(["ann", "ann", "ann", "bob"]),
+            "device": st.sampled_from(["phone", "phone", "phone", "desk"]),
+            "kind": st.sampled_from(KINDS),
+            "page": st.none() | st.sampled_from(["a", "b", "c", "health"]),
+            "units": st.none() | st.integers(0, 9),
+            "amount": st.none() | st.decimals("-99", "99", places=2),
+        }
     )
+
+    def rows(at: list[int]) -> st.SearchStrategy[list[Row]]:
+        each = [rest.map(lambda row, ms=ms: row | {"at": ms}) for ms in at]  # type: ignore[misc]
+        return st.tuples(*each).map(list)
+
+    return times([GAP, KEEP], hours).flatmap(rows)
 
 
 def oracle(log: list[Row], declared: Sessions) -> tuple[list[Row], list[Row]]:
@@ -162,6 +165,26 @@ def test_states_do_not_depend_on_the_cut(log: list[Row], cuts_: tuple[list[int],
     one, other = (Driver(agent(declared)).run(log, SCHEMA, cut) for cut in cuts_)
     assert one.states == other.states
     assert current(one.told, "session_id") == current(other.told, "session_id")
+
+
+@pytest.mark.parametrize("cut", [[], [1, 2]])
+@pytest.mark.parametrize(
+    "at",
+    [
+        (0, GAP, 2 * GAP + 1),
+        (0, KEEP + GAP, GAP),  # just in time for a session that nothing later can touch
+        (0, KEEP + GAP, GAP - 1),
+        (0, KEEP + GAP + 1, GAP),
+        (0, KEEP, 0),
+        (0, KEEP + 1, 0),
+    ],
+)
+def test_at_the_bounds(at: tuple[int, ...], cut: list[int]):
+    log = [{"user": "ann", "device": "desk", "at": ms, "kind": "buy", "page": "a"} for ms in at]
+    log = [row | {"units": 1, "amount": Decimal("1.00")} for row in log]
+    found, alone = oracle(log, sessions())
+    ran = Driver(agent(sessions())).run(log, SCHEMA, cut)
+    assert plain(current(ran.told, "session_id").values()) == plain(found + alone)
 
 
 def test_a_late_event_joins_two_sessions_and_takes_back_the_later_one():
