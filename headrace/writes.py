@@ -8,9 +8,10 @@ idempotent by themselves: the sink's fence makes them so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 import polars as pl
 
@@ -70,14 +71,36 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Emit:
+    """Events for a topic of the topology, sent exactly once together with the block."""
+
+    topic: str
+    events: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """What is kept by key after the block; None forgets the key. ``due``: wall-clock ms by key."""
+
+    keyspace: str
+    values: Mapping[str, bytes | None]
+    due: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Writes:
     """All an agent (or all agents together) ask for one block."""
 
     rows: Sequence[Rows] = ()
     redis: Sequence[RedisOps] = ()
+    events: Sequence[Emit] = ()
+    state: Sequence[State] = ()
 
     def __add__(self, other: Writes) -> Writes:
-        return Writes((*self.rows, *other.rows), (*self.redis, *other.redis))
+        return Writes(
+            (*self.rows, *other.rows), (*self.redis, *other.redis),
+            (*self.events, *other.events), (*self.state, *other.state),
+        )  # fmt: skip
 
     def after(self, offset: int) -> Writes:
         """Without the rows of records up to ``offset``: for a table that has those.

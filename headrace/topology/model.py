@@ -15,6 +15,7 @@ from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicNa
 from headrace.topology.intake import Intake
 from headrace.topology.levels import ServiceLevels
 from headrace.topology.metrics import Cohorts, Funnel, Metric
+from headrace.topology.processes import Process
 from headrace.topology.serving import Serve
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
@@ -214,6 +215,7 @@ class Topology(Model):
     intake: dict[Name, Intake] = Field(default_factory=dict)
     service_levels: ServiceLevels | None = None
     anomalies: Anomalies = Anomalies()
+    processes: dict[Name, Process] = Field(default_factory=dict)
 
     @property
     def alerts_topic(self) -> str:
