@@ -19,6 +19,7 @@ from headrace.topology import (
     level_checks,
     panels,
     privacy,
+    process_checks,
     questions,
     rules,
 )
@@ -52,6 +53,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     intake.check(topology, tree, schemas)
     level_checks.run(topology, tree)
     archive.check(topology, tree, schemas)
+    process_checks.run(topology, tree, schemas, root)
 
 
 def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:

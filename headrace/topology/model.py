@@ -17,6 +17,7 @@ from headrace.topology.intake import Intake
 from headrace.topology.keyed import AgentState, Timer
 from headrace.topology.levels import ServiceLevels
 from headrace.topology.metrics import Cohorts, Funnel, Metric
+from headrace.topology.processes import Process
 from headrace.topology.serving import Serve
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
@@ -234,6 +235,7 @@ class Topology(Model):
     service_levels: ServiceLevels | None = None
     anomalies: Anomalies = Anomalies()
     archive: Archive | None = None
+    processes: dict[Name, Process] = Field(default_factory=dict)
 
     @property
     def alerts_topic(self) -> str:
