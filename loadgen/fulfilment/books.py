@@ -24,7 +24,8 @@ Book = dict[str, dict[str, Entry]]
 class Books:
     """Entries by order and idempotency key.
 
-    Of ``money``: authorised, captured, voided; of ``goods``: reserved, shipped, released. ``sums`` counts what ever happened, by word: conserved means that what came in went out.
+    Of ``money``: authorised, captured, voided; of ``goods``: reserved, shipped, released.
+    ``sums`` counts what ever happened, by word: conserved means that what came in went out.
     """
 
     money: Book = field(default_factory=dict)
