@@ -25,12 +25,13 @@ from sinks.clickhouse.migrate import Migration
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A change to a running system; ``conflict`` ones need an operator."""
+    """A change to a running system; ``conflict`` ones need an operator, ``replay`` ones that."""
 
     system: str
     object: str
     what: str
     conflict: bool = False
+    replay: bool = False
 
 
 def steps(root: Path, declared: Topology, where: Endpoints) -> list[Step]:
@@ -50,8 +51,7 @@ def steps(root: Path, declared: Topology, where: Endpoints) -> list[Step]:
     migration = Migration(declared, root, where.clickhouse)
     try:
         planned += [
-            Step("clickhouse", c.object, c.what, conflict=c.sql is None)
-            for c in migration.changes()
+            Step("clickhouse", c.object, c.what, c.conflict, c.replay) for c in migration.changes()
         ]
     finally:
         migration.close()
@@ -82,7 +82,7 @@ def show(planned: list[Step], as_json: bool, verb: str) -> None:
         return
     console = Console()
     for step in planned:
-        mark = "[red]conflict[/]" if step.conflict else verb
+        mark = "[red]conflict[/]" if step.conflict else "replay" if step.replay else verb
         console.print(
             f"{mark}  {step.system}  [bold]{step.object}[/]  {step.what}", highlight=False
         )
@@ -100,5 +100,6 @@ def apply(
     details = {topology.FILE: f"sha256 {hashlib.sha256(file).hexdigest()}"}
     with audited(declared, where, Act.APPLY, declared.name, details) as told:
         planned = apply_all(root, declared, where)
-        told["steps"] = "; ".join(f"{s.system} {s.object}: {s.what}" for s in planned) or "none"
+        done = [f"{s.system} {s.object}: {s.what}" for s in planned if not s.replay]
+        told["steps"] = "; ".join(done) or "none"
     show(planned, json, "done")
