@@ -9,6 +9,8 @@ VARIABLE = "HEADRACE_CRASH"  # "<point>:<n>": die when <point> is passed for the
 POINTS = ("planned", "intended", "computed", "dead_lettered", "applied_one", "applied", "done")
 #: The same in ``headrace dlq redrive``.
 REDRIVE_POINTS = ("redrive_fenced", "redrive_sent", "redrive_committed")
+#: The same in ``headrace sync run``.
+SYNC_POINTS = ("sync_sent", "sync_committed")
 
 _point, _, _count = os.environ.get(VARIABLE, "").partition(":")
 _left = int(_count or 1)

@@ -11,7 +11,16 @@ import avro.errors
 import avro.schema
 
 from headrace.schema_files import FOLDER, latest, names
-from headrace.topology import alerting, intake, level_checks, panels, privacy, questions, rules
+from headrace.topology import (
+    alerting,
+    intake,
+    level_checks,
+    panels,
+    privacy,
+    questions,
+    rules,
+    sync,
+)
 from headrace.topology.model import AUDIT_TABLE, Topic, Topology
 from headrace.topology.tree import Tree
 
@@ -39,6 +48,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _audit(topology, tree)
     privacy.check(topology, tree, schemas)
     intake.check(topology, tree, schemas)
+    sync.check(topology, tree, schemas)
     level_checks.run(topology, tree)
 
 

@@ -16,6 +16,7 @@ from headrace.topology.intake import Intake
 from headrace.topology.levels import ServiceLevels
 from headrace.topology.metrics import Cohorts, Funnel, Metric
 from headrace.topology.serving import Serve
+from headrace.topology.sync import Sync
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
 AUDIT_TABLE = "audit"
@@ -214,6 +215,7 @@ class Topology(Model):
     intake: dict[Name, Intake] = Field(default_factory=dict)
     service_levels: ServiceLevels | None = None
     anomalies: Anomalies = Anomalies()
+    sync: Sync = Sync()
 
     @property
     def alerts_topic(self) -> str:
