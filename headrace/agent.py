@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from headrace.declared import agents as declared
 from headrace.errors import ConfigError, Terminal
 from headrace.frame import OFFSET, Bad, Frame
 from headrace.topology.model import Topology
@@ -80,7 +81,7 @@ def functions(
     ``encode`` by topic: what they emit is encoded, too.
     """
     return {
-        name: _Declared(name, resolve(agent.function), topology, encode).run
+        name: _Declared(name, function(topology, name), topology, encode).run
         for name, agent in topology.agents.items()
         if agent.state is None
     }
@@ -92,13 +93,20 @@ def stateful(
     """The agents with state, as ``functions`` has the others."""
     return {
         name: StatefulAgent(
-            _Declared(name, resolve(agent.function), topology, encode).run,
+            _Declared(name, function(topology, name), topology, encode).run,
             agent.state.keyspace,
             agent.state.key,
         )
         for name, agent in topology.agents.items()
         if agent.state is not None
     }
+
+
+def function(topology: Topology, name: str) -> Callable[..., Writes]:
+    """An agent's function: what it names, or what is declared under its name."""
+    if name in topology.declared:
+        return declared.of(topology, name)
+    return resolve(topology.agents[name].function)
 
 
 class _Declared:

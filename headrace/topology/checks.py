@@ -13,13 +13,16 @@ import avro.schema
 from headrace.schema_files import FOLDER, latest, names
 from headrace.topology import (
     alerting,
+    archive,
     intake,
     keyed_checks,
     level_checks,
     panels,
     privacy,
+    process_checks,
     questions,
     rules,
+    sync,
 )
 from headrace.topology.model import AUDIT_TABLE, Topic, Topology
 from headrace.topology.tree import Tree
@@ -49,7 +52,10 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _audit(topology, tree)
     privacy.check(topology, tree, schemas)
     intake.check(topology, tree, schemas)
+    sync.check(topology, tree, schemas)
     level_checks.run(topology, tree)
+    archive.check(topology, tree, schemas)
+    process_checks.run(topology, tree, schemas, root)
 
 
 def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:

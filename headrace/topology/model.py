@@ -11,12 +11,17 @@ from headrace.block import TopicPartition
 from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
 from headrace.topology.anomalies import Anomalies
+from headrace.topology.archive import Archive
 from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
+from headrace.topology.declared import Declared
 from headrace.topology.intake import Intake
 from headrace.topology.keyed import AgentState, Timer
 from headrace.topology.levels import ServiceLevels
 from headrace.topology.metrics import Cohorts, Funnel, Metric
+from headrace.topology.processes import Process
+from headrace.topology.ring import Ring
 from headrace.topology.serving import Serve
+from headrace.topology.sync import Sync
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
 AUDIT_TABLE = "audit"
@@ -171,13 +176,6 @@ class ClickHouse(Model):
     views: dict[Name, View] = Field(default_factory=dict)
 
 
-class Ring(Model):
-    """Sums of the last ``slots`` buckets of ``bucket_s``: fields ``<metric>:<grain><slot>``."""
-
-    bucket_s: Annotated[int, Field(ge=1)]
-    slots: Annotated[int, Field(ge=1, le=10_000)]
-
-
 class Decay(Model):
     """Forward decay: a score counts half as much ``half_life_hours`` later, from ``landmark``."""
 
@@ -225,6 +223,8 @@ class Topology(Model):
     agents: Annotated[dict[Name, Agent], Field(min_length=1)]
     clickhouse: ClickHouse
     redis: Redis = Redis()
+    #: What stands in ``clickhouse.views``, ``redis.keyspaces`` and ``agents``, too, once loaded.
+    declared: dict[Name, Declared] = Field(default_factory=dict)
     metrics: dict[Name, Metric] = Field(default_factory=dict)
     funnels: dict[Name, Funnel] = Field(default_factory=dict)
     cohorts: dict[Name, Cohorts] = Field(default_factory=dict)
@@ -232,6 +232,9 @@ class Topology(Model):
     intake: dict[Name, Intake] = Field(default_factory=dict)
     service_levels: ServiceLevels | None = None
     anomalies: Anomalies = Anomalies()
+    archive: Archive | None = None
+    processes: dict[Name, Process] = Field(default_factory=dict)
+    sync: Sync = Sync()
 
     @property
     def alerts_topic(self) -> str:
@@ -243,7 +246,7 @@ class Topology(Model):
         """The topic that administrative acts are recorded in."""
         return f"{self.name}.audit"
 
-    def declared(self, topic: str) -> Topic:
+    def topic(self, topic: str) -> Topic:
         """A topic by its name; raise ConfigError that names those there are."""
         found = self.topics.get(topic)
         if found is None:
