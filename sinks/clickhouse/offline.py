@@ -1,0 +1,118 @@
+"""Views without a server: the same DDL in a chDB of this process, for as long as it is open."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import chdb
+import polars as pl
+
+from headrace.errors import ConfigError, Terminal
+from headrace.topology.model import Topology
+from sinks.clickhouse.contents import FORMAT, SETTINGS, frame_of, select
+from sinks.clickhouse.ddl import define, statements, table_columns
+from sinks.clickhouse.insert import arrow_stream, insert_settings
+from sinks.clickhouse.literals import text
+
+#: Rows of a table that are inserted at a time: views aggregate each insert by itself, then merge.
+ROWS = 262_144
+_JOIN = re.compile(r"(?<!array)\s+join\b", re.IGNORECASE)
+
+
+class OfflineView:
+    """One view and the tables that feed it, which keep nothing themselves.
+
+    One can be open in a process at a time: chDB has one data folder. Raises ConfigError for a view
+    whose SELECT joins other tables: what it gives depends on when rows come.
+    """
+
+    def __init__(self, root: Path, topology: Topology, name: str) -> None:
+        self._view = topology.clickhouse.views[name]
+        self._name = name
+        self._database = topology.clickhouse.database
+        for table, query in self._view.from_.items():
+            if _JOIN.search(query):
+                raise ConfigError(
+                    f"clickhouse.views.{name}.from.{table}: its SELECT joins other tables, whose "
+                    f"rows then are not known offline; declare it (docs/declared.md)"
+                )
+        self._waiting: dict[str, list[pl.DataFrame]] = {table: [] for table in self._view.from_}
+        self._folder = tempfile.TemporaryDirectory(prefix="headrace-backtest-")
+        self._connection: Any = chdb.connect(str(Path(self._folder.name) / "data"))
+        self._make(root, topology)
+
+    def __enter__(self) -> OfflineView:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all of it."""
+        self._connection.close()
+        self._folder.cleanup()
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The raw tables that feed the view."""
+        return tuple(self._view.from_)
+
+    def insert(self, table: str, rows: pl.DataFrame) -> None:
+        """Rows of a raw table, as its agent wrote them."""
+        waiting = self._waiting[table]
+        waiting.append(rows)
+        if sum(frame.height for frame in waiting) >= ROWS:
+            self._flush(table)
+
+    def rows(self) -> pl.DataFrame:
+        """What the view holds now, by its key."""
+        for table in self._waiting:
+            self._flush(table)
+        answer = self._run(select(self._database, self._name, self._view), FORMAT)
+        return frame_of(bytes(answer.bytes()))
+
+    def _make(self, root: Path, topology: Topology) -> None:
+        settings = {**insert_settings(None, ()), **SETTINGS}
+        self._run("SET " + ", ".join(f"{name} = {value}" for name, value in settings.items()))
+        self._run(f"CREATE DATABASE {self._database}")
+        self._run(f"USE {self._database}")
+        for table in self.tables:
+            columns = ", ".join(map(define, table_columns(topology, root, table)))
+            self._run(f"CREATE TABLE `{table}` ({columns}) ENGINE = Null")
+        view = self._view.model_copy(update={"ttl": None})  # nothing is too old here
+        alone = {
+            "clickhouse": topology.clickhouse.model_copy(
+                update={"engine": "plain", "tables": {}, "views": {self._name: view}}
+            ),
+            # Each row is inserted once: nothing has to be remembered.
+            "delivery": topology.delivery.model_copy(update={"guarantee": "at_least_once"}),
+        }
+        for statement in statements(topology.model_copy(update=alone), root):
+            self._run(statement.sql)
+
+    def _flush(self, table: str) -> None:
+        frames, self._waiting[table] = self._waiting[table], []
+        if not frames:
+            return
+        rows = pl.concat(frames)
+        file = Path(self._folder.name) / "rows"
+        file.write_bytes(arrow_stream(rows))
+        columns = ", ".join(f"`{name}`" for name in rows.columns)
+        self._run(
+            f"INSERT INTO `{table}` ({columns}) FROM INFILE {text(str(file))} FORMAT {FORMAT}"
+        )
+
+    def _run(self, sql: str, form: str = "Null") -> Any:
+        try:
+            return self._connection.query(sql, form)
+        except (chdb.ChdbError, RuntimeError) as error:
+            raise Terminal(f"clickhouse.views.{self._name}: offline: {error}") from error
