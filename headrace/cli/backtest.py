@@ -18,9 +18,9 @@ from headrace.archive.history import History
 from headrace.archive.reader import Archive
 from headrace.backtest import difference
 from headrace.backtest.difference import Difference
+from headrace.backtest.filling import fill
 from headrace.backtest.frames import Frames
 from headrace.backtest.moments import Stretch, moment
-from headrace.backtest.view import fill
 from headrace.block import TopicPartition
 from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError, HeadraceError
@@ -28,7 +28,7 @@ from headrace.lag import LagReader
 from headrace.security import grants
 from headrace.topology.model import Topology
 from sinks.clickhouse import contents
-from sinks.clickhouse.offline import OfflineView
+from sinks.clickhouse.offline import OfflineViews
 
 #: The field of event time, where none is declared.
 TIME = "occurred_at"
@@ -75,9 +75,9 @@ def backtest(
     began = time.monotonic()
     with History(Archive(at) if at else None, where.kafka) as history:
         frames = Frames(root, declared, history)
-        with OfflineView(root, declared, view) as target, _told(json) as tell:
+        with OfflineViews(root, declared, [view]) as target, _told(json) as tell:
             fill(declared, frames, target, stretch, ends, tell)
-            table = target.rows()
+            table = target.rows(view)
     begins = {str(tp): begin for tp, begin in frames.begins.items() if begin}
     report: dict[str, Any] = {
         "view": view, "rows": table.height, "seconds": round(time.monotonic() - began, 3),

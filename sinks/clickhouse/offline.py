@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,29 +24,30 @@ ROWS = 262_144
 _JOIN = re.compile(r"(?<!array)\s+join\b", re.IGNORECASE)
 
 
-class OfflineView:
-    """One view and the tables that feed it, which keep nothing themselves.
+class OfflineViews:
+    """Views and the tables that feed them, which keep nothing themselves.
 
-    One can be open in a process at a time: chDB has one data folder. Raises ConfigError for a view
-    whose SELECT joins other tables: what it gives depends on when rows come.
+    One can be open in a process at a time: chDB has one data folder.
     """
 
-    def __init__(self, root: Path, topology: Topology, name: str) -> None:
-        self._view = topology.clickhouse.views[name]
-        self._name = name
+    def __init__(self, root: Path, topology: Topology, names: Iterable[str]) -> None:
+        """Raises ConfigError for a view whose SELECT joins: when rows came, nobody knows."""
+        self._views = {name: topology.clickhouse.views[name] for name in names}
         self._database = topology.clickhouse.database
-        for table, query in self._view.from_.items():
-            if _JOIN.search(query):
-                raise ConfigError(
-                    f"clickhouse.views.{name}.from.{table}: its SELECT joins other tables, whose "
-                    f"rows then are not known offline; declare it (docs/declared.md)"
-                )
-        self._waiting: dict[str, list[pl.DataFrame]] = {table: [] for table in self._view.from_}
+        self._waiting: dict[str, list[pl.DataFrame]] = {}
+        for name, view in self._views.items():
+            for table, query in view.from_.items():
+                self._waiting[table] = []
+                if _JOIN.search(query):
+                    raise ConfigError(
+                        f"clickhouse.views.{name}.from.{table}: its SELECT joins other tables, "
+                        f"whose rows at that time are not known offline"
+                    )
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-backtest-")
         self._connection: Any = chdb.connect(str(Path(self._folder.name) / "data"))
         self._make(root, topology)
 
-    def __enter__(self) -> OfflineView:
+    def __enter__(self) -> OfflineViews:
         return self
 
     def __exit__(
@@ -63,8 +65,8 @@ class OfflineView:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The raw tables that feed the view."""
-        return tuple(self._view.from_)
+        """The raw tables that feed the views."""
+        return tuple(self._waiting)
 
     def insert(self, table: str, rows: pl.DataFrame) -> None:
         """Rows of a raw table, as its agent wrote them."""
@@ -73,11 +75,11 @@ class OfflineView:
         if sum(frame.height for frame in waiting) >= ROWS:
             self._flush(table)
 
-    def rows(self) -> pl.DataFrame:
-        """What the view holds now, by its key."""
+    def rows(self, name: str) -> pl.DataFrame:
+        """What a view holds now, by its key."""
         for table in self._waiting:
             self._flush(table)
-        answer = self._run(select(self._database, self._name, self._view), FORMAT)
+        answer = self._run(select(self._database, name, self._views[name]), FORMAT)
         return frame_of(bytes(answer.bytes()))
 
     def _make(self, root: Path, topology: Topology) -> None:
@@ -88,10 +90,12 @@ class OfflineView:
         for table in self.tables:
             columns = ", ".join(map(define, table_columns(topology, root, table)))
             self._run(f"CREATE TABLE `{table}` ({columns}) ENGINE = Null")
-        view = self._view.model_copy(update={"ttl": None})  # nothing is too old here
+        views = {  # nothing is too old here
+            name: view.model_copy(update={"ttl": None}) for name, view in self._views.items()
+        }
         alone = {
             "clickhouse": topology.clickhouse.model_copy(
-                update={"engine": "plain", "tables": {}, "views": {self._name: view}}
+                update={"engine": "plain", "tables": {}, "views": views}
             ),
             # Each row is inserted once: nothing has to be remembered.
             "delivery": topology.delivery.model_copy(update={"guarantee": "at_least_once"}),
@@ -115,4 +119,4 @@ class OfflineView:
         try:
             return self._connection.query(sql, form)
         except (chdb.ChdbError, RuntimeError) as error:
-            raise Terminal(f"clickhouse.views.{self._name}: offline: {error}") from error
+            raise Terminal(f"clickhouse.views, offline: {error}") from error

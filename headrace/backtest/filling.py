@@ -1,4 +1,4 @@
-"""A hand-written view from its agents' rows: the loop that every evaluation of one has."""
+"""Hand-written views from their agents' rows: the loop that every evaluation of them has."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from headrace.topology.model import Topology
 
 
 class Target(Protocol):
-    """What takes the rows of raw tables and makes the view of them."""
+    """What takes the rows of raw tables and makes views of them."""
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The raw tables that feed the view."""
+        """The raw tables that feed the views."""
 
     def insert(self, table: str, rows: pl.DataFrame) -> None:
         """Rows of one of them."""
-
-    def rows(self) -> pl.DataFrame:
-        """What the view holds by now, one row a key."""
 
 
 def fill(
