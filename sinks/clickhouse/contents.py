@@ -22,7 +22,7 @@ SETTINGS = {
 FORMAT = "ArrowStream"
 
 
-def select(database: str, name: str, view: View) -> str:
+def select(database: str, name: str, view: View, where: str = "") -> str:
     """The rows of a view by its key, states finished; the same text for any server."""
     columns = ", ".join(
         f"finalizeAggregation(`{column}`) AS `{column}`"
@@ -31,7 +31,8 @@ def select(database: str, name: str, view: View) -> str:
         for column, kind in view.columns.items()
     )
     key = ", ".join(f"`{column}`" for column in view.order_by)
-    return f"SELECT {columns} FROM {database}.`{name}` FINAL ORDER BY {key}"
+    condition = f" WHERE {where}" if where else ""
+    return f"SELECT {columns} FROM {database}.`{name}` FINAL{condition} ORDER BY {key}"
 
 
 def frame_of(stream: bytes) -> pl.DataFrame:

@@ -79,8 +79,10 @@ class OfflineViews:
         """What a view holds now, by its key."""
         for table in self._waiting:
             self._flush(table)
-        answer = self._run(select(self._database, name, self._views[name]), FORMAT)
-        return frame_of(bytes(answer.bytes()))
+        return self._frame(select(self._database, name, self._views[name]))
+
+    def _frame(self, sql: str) -> pl.DataFrame:
+        return frame_of(bytes(self._run(sql, FORMAT).bytes()))
 
     def _make(self, root: Path, topology: Topology) -> None:
         settings = {**insert_settings(None, ()), **SETTINGS}
@@ -105,9 +107,10 @@ class OfflineViews:
 
     def _flush(self, table: str) -> None:
         frames, self._waiting[table] = self._waiting[table], []
-        if not frames:
-            return
-        rows = pl.concat(frames)
+        if frames:
+            self._insert(table, pl.concat(frames))
+
+    def _insert(self, table: str, rows: pl.DataFrame) -> None:
         file = Path(self._folder.name) / "rows"
         file.write_bytes(arrow_stream(rows))
         columns = ", ".join(f"`{name}`" for name in rows.columns)
