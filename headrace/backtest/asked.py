@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import polars as pl
 
@@ -11,18 +10,6 @@ from headrace.errors import ConfigError
 
 #: Columns beside the keys: the moment, ms since 1970, and the row of the file.
 AT, ROW = "_at", "_row"
-
-
-def read(path: Path) -> pl.DataFrame:
-    """A Parquet or CSV file. Raises ConfigError."""
-    try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path)
-        if path.suffix == ".csv":
-            return pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise ConfigError(f"--as-of {str(path)!r}: {error}") from error
-    raise ConfigError(f"--as-of {str(path)!r}: name it .parquet or .csv")
 
 
 def asked(given: pl.DataFrame, key: Sequence[str], timestamp: str) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from rich.console import Console
 from headrace import endpoints, topology
 from headrace.archive.history import History
 from headrace.archive.reader import Archive
-from headrace.backtest import difference
+from headrace.backtest import asked, difference, files
 from headrace.backtest.difference import Difference
 from headrace.backtest.filling import fill
 from headrace.backtest.frames import Frames
@@ -26,8 +26,9 @@ from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError, HeadraceError
 from headrace.lag import LagReader
 from headrace.security import grants
-from headrace.topology.model import Topology
+from headrace.topology.model import Topology, View
 from sinks.clickhouse import contents
+from sinks.clickhouse.asof import ViewAsOf
 from sinks.clickhouse.offline import OfflineViews
 
 #: The field of event time, where none is declared.
@@ -44,6 +45,13 @@ def backtest(
         str | None, typer.Option("--from", help="Events from this time on: ISO 8601 or ms.")
     ] = None,
     to: Annotated[str | None, typer.Option("--to", help="Events before this time.")] = None,
+    as_of: Annotated[
+        Path | None,
+        typer.Option("--as-of", help="Parquet or CSV of keys and moments: the values then."),
+    ] = None,
+    timestamp: Annotated[
+        str, typer.Option(help="The file's column of moments: times, or ms.")
+    ] = "timestamp",
     out: Annotated[
         Path | None, typer.Option(help="Write the table to a Parquet or CSV file.")
     ] = None,
@@ -58,33 +66,42 @@ def backtest(
 ) -> None:
     """Evaluate a view over all of history, archive and then log, without any store.
 
-    --compare exits with 1 when the store's table is not the same to the last decimal.
+    --compare exits with 1 when the store's table is not the same to the last decimal. --as-of adds
+    to each row of a file what the view held for its key at its moment, of events until then.
     """
-    if compare and (from_ or to):
-        raise ConfigError("--compare: the store has all times; leave --from and --to out")
+    if compare and (from_ or to or as_of):
+        raise ConfigError("--compare: the store has all times; leave --from, --to, --as-of out")
     root = Path.cwd()
     declared, where = topology.load(root), endpoints.load(root)
-    _known(declared, view)
+    shape = _known(declared, view)
     grants.check(where.kafka, grants.archive(declared))
     settings = declared.archive
     at = url or (settings.url if settings else None)
-    stretch = Stretch(
-        (settings and settings.event_time) or TIME, moment("--from", from_), moment("--to", to)
-    )
+    time_field = (settings and settings.event_time) or TIME
+    stretch = Stretch(time_field, moment("--from", from_), moment("--to", to))
+    given = None if as_of is None else files.read(as_of)
+    wanted = None if given is None else asked.asked(given, shape.order_by, timestamp)
     ends = _drained(declared, where, view) if compare else None
     began = time.monotonic()
     with History(Archive(at) if at else None, where.kafka) as history:
         frames = Frames(root, declared, history)
-        with OfflineViews(root, declared, [view]) as target, _told(json) as tell:
-            fill(declared, frames, target, stretch, ends, tell)
-            table = target.rows(view)
+        with _told(json) as tell:
+            if given is None or wanted is None:
+                with OfflineViews(root, declared, [view]) as views:
+                    fill(declared, frames, views, stretch, ends, tell)
+                    table = views.rows(view)
+            else:
+                with ViewAsOf(root, declared, view, time_field) as then:
+                    fill(declared, frames, then, stretch, ends, tell)
+                    values = [name for name in shape.columns if name not in shape.order_by]
+                    table = asked.joined(given, then.answers(wanted), values)
     begins = {str(tp): begin for tp, begin in frames.begins.items() if begin}
     report: dict[str, Any] = {
         "view": view, "rows": table.height, "seconds": round(time.monotonic() - began, 3),
         "begins": begins,
     }  # fmt: skip
     if out is not None:
-        _write(table, out)
+        files.write(table, out)
     found = _compare(declared, where, view, table, examples) if compare else None
     if found is not None:
         report |= _as_dict(found)
@@ -96,12 +113,14 @@ def backtest(
         raise typer.Exit(1)
 
 
-def _known(declared: Topology, view: str) -> None:
-    if view not in declared.clickhouse.views:
+def _known(declared: Topology, view: str) -> View:
+    found = declared.clickhouse.views.get(view)
+    if found is None:
         raise ConfigError(
             f"{view!r} is no view of topology.yaml; there are: "
             f"{', '.join(declared.clickhouse.views)}"
         )
+    return found
 
 
 def _drained(declared: Topology, where: Endpoints, view: str) -> dict[TopicPartition, int]:
@@ -143,15 +162,6 @@ def _told(json: bool) -> Iterator[Callable[[int], None]]:
             status.update(f"{read:,} events read, {rate:,.0f} events/s")
 
         yield tell
-
-
-def _write(table: pl.DataFrame, out: Path) -> None:
-    if out.suffix == ".parquet":
-        table.write_parquet(out)
-    elif out.suffix == ".csv":
-        table.write_csv(out)
-    else:
-        raise ConfigError(f"--out {str(out)!r}: name it .parquet or .csv")
 
 
 def _as_dict(found: Difference) -> dict[str, Any]:

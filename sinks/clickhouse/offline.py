@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import chdb
 import polars as pl
@@ -47,7 +47,7 @@ class OfflineViews:
         self._connection: Any = chdb.connect(str(Path(self._folder.name) / "data"))
         self._make(root, topology)
 
-    def __enter__(self) -> OfflineViews:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
