@@ -42,6 +42,7 @@ COMMANDS = {
     "forget": "Erase a person: key, rows, keys in Redis, and prove it",
     "keys": "Make a local master key, or check the key ring of private data",
     "archive": "Write topics to Parquet files that outlive Kafka's retention",
+    "backtest": "Evaluate a view over all of history, offline",
     "verify": "Compare the sinks with the ledger and with the log",
     "demo": "Everything at once: services, workers, load, live view, proof",
 }
