@@ -121,7 +121,6 @@ class Duplicates:
         declared = self._declared[frame.topic]
         assert declared is not None
         return first_only(frame, declared.key, seen)
-        return first_only(frame, seen, declared.key)
 
     def _turn(self, tp: TopicPartition) -> tuple[asyncio.Future[None] | None, asyncio.Future[None]]:
         before = self._turns.get(tp)
@@ -134,10 +133,6 @@ def first_only(frame: Frame, key: str, seen: Seen) -> Frame:
 
     Frames of a partition come in the order of the log.
     """
-
-
-def first_only(frame: Frame, seen: Seen, key: str) -> Frame:
-    """The frame without repeats; ``seen`` must have been told the log before it."""
     df = frame.df
     offsets = df[OFFSET].to_numpy()
     repeated = seen.repeats(df[key], offsets, frame.block.last)
