@@ -13,9 +13,11 @@ from headrace.rules.rule import Rule
 from headrace.topology.anomalies import Anomalies
 from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
 from headrace.topology.intake import Intake
+from headrace.topology.joins import Join
 from headrace.topology.levels import ServiceLevels
 from headrace.topology.metrics import Cohorts, Funnel, Metric
 from headrace.topology.serving import Serve
+from headrace.topology.sessions import Sessions, WindowName
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
 AUDIT_TABLE = "audit"
@@ -207,6 +209,9 @@ class Topology(Model):
     agents: Annotated[dict[Name, Agent], Field(min_length=1)]
     clickhouse: ClickHouse
     redis: Redis = Redis()
+    #: What stands in ``agents`` and ``redis.keyspaces``, too, once loaded.
+    sessions: dict[WindowName, Sessions] = Field(default_factory=dict)
+    joins: dict[WindowName, Join] = Field(default_factory=dict)
     metrics: dict[Name, Metric] = Field(default_factory=dict)
     funnels: dict[Name, Funnel] = Field(default_factory=dict)
     cohorts: dict[Name, Cohorts] = Field(default_factory=dict)
