@@ -25,12 +25,17 @@ from sinks.clickhouse.migrate import Migration
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A change to a running system; ``conflict`` ones need an operator."""
+    """A change to a running system; ``conflict`` ones need an operator.
+
+    ``column`` is the one of ``object`` that changes, ``touches`` what reads it in the end.
+    """
 
     system: str
     object: str
     what: str
     conflict: bool = False
+    column: str | None = None
+    touches: tuple[str, ...] = ()
 
 
 def steps(root: Path, declared: Topology, where: Endpoints) -> list[Step]:
@@ -50,7 +55,7 @@ def steps(root: Path, declared: Topology, where: Endpoints) -> list[Step]:
     migration = Migration(declared, root, where.clickhouse)
     try:
         planned += [
-            Step("clickhouse", c.object, c.what, conflict=c.sql is None)
+            Step("clickhouse", c.object, c.what, conflict=c.sql is None, column=c.column)
             for c in migration.changes()
         ]
     finally:
@@ -86,6 +91,8 @@ def show(planned: list[Step], as_json: bool, verb: str) -> None:
         console.print(
             f"{mark}  {step.system}  [bold]{step.object}[/]  {step.what}", highlight=False
         )
+        if step.touches:
+            console.print(f"       touches {'; '.join(step.touches)}", highlight=False)
     if not planned:
         console.print("Nothing to do: the systems are as declared.")
 

@@ -39,6 +39,7 @@ COMMANDS = {
     "dlq": "Dead letters: group them, look into one, send them back",
     "forget": "Erase a person: key, rows, keys in Redis, and prove it",
     "keys": "Make a local master key, or check the key ring of private data",
+    "archive": "Write topics to Parquet files that outlive Kafka's retention",
     "verify": "Compare the sinks with the ledger and with the log",
     "demo": "Everything at once: services, workers, load, live view, proof",
 }

@@ -7,6 +7,8 @@ import signal
 
 VARIABLE = "HEADRACE_CRASH"  # "<point>:<n>": die when <point> is passed for the n-th time
 POINTS = ("planned", "intended", "computed", "dead_lettered", "applied_one", "applied", "done")
+#: The same where events are emitted: in Kafka and still in the outbox, and removed from it.
+KEYED_POINTS = ("emitted", "relayed")
 #: The same in ``headrace dlq redrive``.
 REDRIVE_POINTS = ("redrive_fenced", "redrive_sent", "redrive_committed")
 

@@ -1,9 +1,15 @@
-"""Declared sessions and joins as agents: their names, keyspaces and functions."""
+"""Declared sessions and joins as agents: their names, keyspaces and functions.
+
+``headrace.windows.agents:<name>`` is that of the topology in the current folder, :func:`of` that of
+any.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,7 +22,7 @@ from headrace.windows.session_agent import SessionAgent
 from headrace.windows.sides import Sides
 from headrace.writes import Writes
 
-MODULE = "headrace.windows.agents"
+MODULE = __name__
 
 
 def sides_of(name: str) -> str:
@@ -61,3 +67,19 @@ def of(topology: Topology, agent: str) -> Callable[..., Writes]:
         return function
     (found,) = (one for name, one in topology.joins.items() if sides_of(name) == agent)
     return Sides(found)
+
+
+@cache
+def _project(root: Path) -> Topology:
+    from headrace.topology import load
+
+    return load(root)
+
+
+def __getattr__(name: str) -> Callable[..., Writes]:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    topology = _project(Path.cwd())
+    if name not in names(topology):
+        raise AttributeError(f"topology.yaml declares no sessions or join {name!r}")
+    return of(topology, name)

@@ -53,13 +53,13 @@ def problems(
     yield from known_topic(("via",), declared.via, topology.topics)
     yield from known_topic(("into",), declared.into, topology.topics)
     taken: dict[str, str] = {}
-    for part, topic in (
+    for part, named in (
         ("of", declared.of.topic), ("with", declared.with_.topic), ("via", declared.via),
         ("into", declared.into),
     ):  # fmt: skip
-        if part in ("via", "into") and topic in taken:
-            yield Note((part,), topic, f"is {taken[topic]!r}, too", "name another topic")
-        taken[topic] = part
+        if part in ("via", "into") and named in taken:
+            yield Note((part,), named, f"is {taken[named]!r}, too", "name another topic")
+        taken[named] = part
     if declared.with_.deletes is not None and declared.match != "as_of":
         yield Note(
             ("with", "deletes"), declared.with_.deletes, "only a table is deleted from",

@@ -48,9 +48,7 @@ class Sources:
             known = ", ".join(self.fields)
             yield Note(at, name, f"schema {self._title} has no such field", f"it has: {known}")
         elif outer in self._private:
-            yield Note(
-                at, name, "is private: it would be kept and told in clear", "choose another"
-            )
+            yield Note(at, name, "is private: it would be kept and told in clear", "choose another")
 
     def condition(self, at: Path, text: str | None) -> Iterator[Note]:
         """Whether it is one, of one event's fields that are not private."""

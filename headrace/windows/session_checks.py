@@ -98,12 +98,15 @@ def _field(name: str, field: Aggregate, declared: Sessions, sources: Sources) ->
     fitting, what = _FITTING.get(field.form, (PLAIN, "fields without parts"))
     if not isinstance(dtype, fitting):
         yield Note((*at, field.form), field.source, f"is {dtype}", f"{field.form} is for {what}")
-    elif field.form == "sum" and isinstance(dtype, pl.Decimal):
-        if (dtype.precision or 0) > MAX_PRECISION:
-            yield Note(
-                (*at, "sum"), field.source, f"is {dtype}: sums could pass 38 digits",
-                f"a decimal of {MAX_PRECISION} digits at most",
-            )  # fmt: skip
+    elif field.form == "sum" and _digits(dtype) > MAX_PRECISION:
+        yield Note(
+            (*at, "sum"), field.source, f"is {dtype}: sums could pass 38 digits",
+            f"choose a decimal of {MAX_PRECISION} digits at most",
+        )  # fmt: skip
+
+
+def _digits(dtype: pl.DataType) -> int:
+    return (dtype.precision or 0) if isinstance(dtype, pl.Decimal) else 0
 
 
 def _wanted(declared: Sessions, fields: Mapping[str, Source]) -> Iterator[Wanted]:

@@ -20,11 +20,15 @@ from sinks.clickhouse.errors import classify
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing to do; ``sql`` is None when an operator has to decide (a conflict)."""
+    """One thing to do; ``sql`` is None when an operator has to decide (a conflict).
+
+    ``column`` is the one that it is about, if it is about one.
+    """
 
     object: str
     what: str
     sql: str | None
+    column: str | None = None
 
 
 class Migration:
@@ -67,7 +71,7 @@ class Migration:
                     f"column {column.name!r} is {there}, declared is {column.type}: ClickHouse "
                     f"can't always convert in place; replay into a new database, or ALTER by hand"
                 )
-                changes.append(Change(name, what, None))
+                changes.append(Change(name, what, None, column.name))
         return changes
 
     def _add(self, name: str, column: Column) -> Change:
@@ -76,9 +80,9 @@ class Migration:
                 f"column {column.name!r} is missing, and its Avro default has no literal: ALTER by "
                 f"hand, with the DEFAULT that the rows which are there are to show"
             )
-            return Change(name, what, None)
+            return Change(name, what, None, column.name)
         sql = f"ALTER TABLE {self._database}.`{name}` ADD COLUMN {define_added(column)}"
-        return Change(name, f"add column {column.name} {column.type}", sql)
+        return Change(name, f"add column {column.name} {column.type}", sql, column.name)
 
     def _window(self, name: str, window: Window | None, engines: dict[str, str]) -> list[Change]:
         """Without its window a table takes repeated blocks twice, whatever the token.
