@@ -15,8 +15,6 @@ from headrace.windows import join_checks, session_checks
 from headrace.windows.agents import MODULE, counted_in, kept_in, sides_of
 from headrace.windows.notes import Note
 
-HOUR_S = 3_600
-
 
 def expand(topology: Topology, tree: Tree, schemas: Mapping[str, AvroSchema]) -> Topology:
     """The topology with all that its declarations stand for; notes what is wrong with them.
@@ -26,12 +24,12 @@ def expand(topology: Topology, tree: Tree, schemas: Mapping[str, AvroSchema]) ->
     """
     agents, keyspaces = dict(topology.agents), dict(topology.redis.keyspaces)
     sessions = (
-        ("sessions", name, _sessions(topology, name, one), keyspace(topology, name, one),
+        ("sessions", name, _sessions(name, one), _keyspaces(name, one),
          session_checks.problems(one, topology, schemas))
         for name, one in topology.sessions.items()
     )  # fmt: skip
     joins = (
-        ("joins", name, _join(topology, name, one), keyspace(topology, name, one),
+        ("joins", name, _join(name, one), _keyspaces(name, one),
          join_checks.problems(one, topology, schemas))
         for name, one in topology.joins.items()
     )  # fmt: skip
@@ -55,7 +53,7 @@ def _taken(made: Mapping[str, object], there: Mapping[str, object]) -> Iterator[
         yield Note((), name, "the name is taken by another agent or keyspace", "rename it")
 
 
-def _sessions(topology: Topology, name: str, declared: Sessions) -> dict[str, Agent]:
+def _sessions(name: str, declared: Sessions) -> dict[str, Agent]:
     state = AgentState(keyspace=kept_in(name, declared), key=declared.key[0])
     return {
         name: Agent(
@@ -69,7 +67,7 @@ def _sessions(topology: Topology, name: str, declared: Sessions) -> dict[str, Ag
     }
 
 
-def _join(topology: Topology, name: str, declared: Join) -> dict[str, Agent]:
+def _join(name: str, declared: Join) -> dict[str, Agent]:
     reads = tuple(dict.fromkeys((declared.of.topic, declared.with_.topic)))
     state = AgentState(keyspace=kept_in(name, declared), key="key")
     return {
@@ -91,33 +89,13 @@ def _join(topology: Topology, name: str, declared: Join) -> dict[str, Agent]:
     }
 
 
-def keyspace(topology: Topology, name: str, declared: Sessions | Join) -> dict[str, Keyspace]:
+def _keyspaces(name: str, declared: Sessions | Join) -> dict[str, Keyspace]:
     """Where a declaration's state is kept and its late events are counted."""
     return {
         kept_in(name, declared): Keyspace(
-            type="state",
-            located=True,
-            ttl_hours=_ttl_hours(topology, declared),
-            doc=f"What {name} keeps by key",
+            type="state", located=True, doc=f"What {name} keeps by key"
         ),
         counted_in(name): Keyspace(
             type="hash", located=False, doc=f"Events that came too late for {name}"
         ),
     }
-
-
-def _ttl_hours(topology: Topology, declared: Sessions | Join) -> int | None:
-    """How long a key's state is kept after its last block, by the clock; None: for good.
-
-    What can still be touched by events that are in the log must outlast an outage: so the topic's
-    retention is added to the declared bound. A table as of some time is never forgotten.
-    """
-    if isinstance(declared, Sessions):
-        topic, reach = declared.reads, declared.gap_s
-    elif declared.within_s is None:
-        return None
-    else:
-        topic, reach = declared.via, declared.within_s
-    found = topology.topics.get(topic)
-    retention = (found and found.retention_hours) or topology.defaults.retention_hours
-    return declared.keep_hours + retention + reach // HOUR_S + 1
