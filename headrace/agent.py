@@ -13,6 +13,7 @@ import polars as pl
 from headrace.declared import agents as declared
 from headrace.errors import ConfigError, Terminal
 from headrace.frame import OFFSET, Bad, Frame
+from headrace.process import agent as processes
 from headrace.topology.model import Topology
 from headrace.writes import Outgoing, State, Writes
 
@@ -106,6 +107,8 @@ def function(topology: Topology, name: str) -> Callable[..., Writes]:
     """An agent's function: what it names, or what is declared under its name."""
     if name in topology.declared:
         return declared.of(topology, name)
+    if name in topology.processes:
+        return processes.of(topology, name)
     return resolve(topology.agents[name].function)
 
 

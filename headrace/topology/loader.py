@@ -30,7 +30,8 @@ def examine(
     root: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> tuple[Topology | None, list[Problem]]:
     """Read and check; returns the topology if its shape is right, and all problems found."""
-    from headrace.declared.expand import expand  # it compiles what the models here say
+    from headrace import process  # these compile what the models here say
+    from headrace.declared.expand import expand
 
     root = root or Path.cwd()
     path = root / FILE
@@ -46,6 +47,7 @@ def examine(
     topology = _validate(tree)
     if topology is not None:
         topology = expand(topology, tree, schemas.newest(topology, root))
+        topology = process.expand(topology, tree)
         checks.run(topology, tree, root)
     return topology, sorted(tree.problems, key=lambda p: (p.line, p.column))
 
