@@ -39,6 +39,7 @@ COMMANDS = {
     "sync": "Move from a system on PostgreSQL: outbox, change capture, comparison",
     "dlq": "Dead letters: group them, look into one, send them back",
     "replay": "Build a view anew from the log beside the live one, and switch readers",
+    "process": "Processes: list instances, show one, resume what is stuck, draw one",
     "forget": "Erase a person: key, rows, keys in Redis, and prove it",
     "keys": "Make a local master key, or check the key ring of private data",
     "archive": "Write topics to Parquet files that outlive Kafka's retention",

@@ -31,6 +31,7 @@ def examine(
 ) -> tuple[Topology | None, list[Problem]]:
     """Read and check; returns the topology if its shape is right, and all problems found."""
     # They compile what the models here say.
+    from headrace import process  # these compile what the models here say
     from headrace.declared.expand import expand
     from headrace.windows.expand import expand as expand_windows
 
@@ -49,6 +50,8 @@ def examine(
     if topology is not None:
         newest = schemas.newest(topology, root)
         topology = expand_windows(expand(topology, tree, newest), tree, newest)
+        topology = expand(topology, tree, schemas.newest(topology, root))
+        topology = process.expand(topology, tree)
         checks.run(topology, tree, root)
     return topology, sorted(tree.problems, key=lambda p: (p.line, p.column))
 
