@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -17,6 +18,7 @@ from headrace.errors import ConfigError, HeadraceError
 #: if it has commands of its own, their ``app``.
 #: Modules load only when their command runs: `headrace up` must not pay for Polars or Faust.
 COMMANDS = {
+    "new": "Write the skeleton of a view, an agent or a project, with its test",
     "up": "Start the local Kafka, Redis and ClickHouse",
     "down": "Stop the local services",
     "status": "Show services, workers, lag and freshness, what is wrong and what to do",
@@ -97,6 +99,7 @@ def root(
 
 def main() -> None:
     """Run the command line. Exit codes: 0 good, 1 the thing checked is not so, 2 misuse."""
+    sys.path.insert(0, str(Path.cwd()))  # a project's agents come before any that are installed
     try:
         app()
     except ConfigError as error:
