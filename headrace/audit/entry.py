@@ -27,6 +27,8 @@ class Act(str, Enum):
     KEY_USE = "key.use"
     TOKEN_ISSUE = "token.issue"
     ACCESS = "access"  # failed ones
+    SYNC_OUTBOX = "sync.outbox"
+    SYNC_CONNECT = "sync.connect"
 
 
 class Outcome(str, Enum):

@@ -25,12 +25,17 @@ from sinks.clickhouse.migrate import Migration
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A change to a running system; ``conflict`` ones need an operator, ``replay`` ones that."""
+    """A change to a running system; ``conflict`` ones need an operator, ``replay`` ones that.
+
+    ``column`` is the one of ``object`` that changes, ``touches`` what reads it in the end.
+    """
 
     system: str
     object: str
     what: str
     conflict: bool = False
+    column: str | None = None
+    touches: tuple[str, ...] = ()
     replay: bool = False
 
 
@@ -51,7 +56,8 @@ def steps(root: Path, declared: Topology, where: Endpoints) -> list[Step]:
     migration = Migration(declared, root, where.clickhouse)
     try:
         planned += [
-            Step("clickhouse", c.object, c.what, c.conflict, c.replay) for c in migration.changes()
+            Step("clickhouse", c.object, c.what, c.conflict, column=c.column, replay=c.replay)
+            for c in migration.changes()
         ]
     finally:
         migration.close()
@@ -86,6 +92,8 @@ def show(planned: list[Step], as_json: bool, verb: str) -> None:
         console.print(
             f"{mark}  {step.system}  [bold]{step.object}[/]  {step.what}", highlight=False
         )
+        if step.touches:
+            console.print(f"       touches {'; '.join(step.touches)}", highlight=False)
     if not planned:
         console.print("Nothing to do: the systems are as declared.")
 

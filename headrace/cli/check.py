@@ -12,14 +12,19 @@ from headrace import agent, topology
 from headrace.errors import ConfigError
 from headrace.topology import Topology, checks
 from headrace.topology.problem import Problem
+from headrace.topology.tree import Tree
 
 
 def check(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Validate topology.yaml, the schemas it names and the agents; exit code 2 if not right."""
-    found, problems = topology.examine(Path.cwd())
+    root = Path.cwd()
+    found, problems = topology.examine(root)
+    warnings = checks.warnings(found) if found is not None else []
+    if found is not None and not problems:
+        problems, unread = _selects(found, root)
+        warnings += unread
     if found is not None:
         problems = [*problems, *_functions(found)]
-    warnings = checks.warnings(found) if found is not None else []
     if json:
         report = {
             "valid": not problems,
@@ -36,6 +41,14 @@ def check(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
             typer.echo(_summary(found))
     if problems:
         raise typer.Exit(2)
+
+
+def _selects(found: Topology, root: Path) -> tuple[list[Problem], list[str]]:
+    from headrace.lineage import check as views
+
+    tree = Tree(topology.FILE, (root / topology.FILE).read_text(encoding="utf-8"))
+    unread = views.check(found, tree, root)
+    return tree.problems, unread
 
 
 def _functions(found: Topology) -> list[Problem]:

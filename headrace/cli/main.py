@@ -36,10 +36,12 @@ COMMANDS = {
     "tap": "Show a topic's events as they come, decoded",
     "trace": "Show the path of one event: position, rows, keys, times",
     "audit": "Show, check and anchor the record of administrative acts",
+    "sync": "Move from a system on PostgreSQL: outbox, change capture, comparison",
     "dlq": "Dead letters: group them, look into one, send them back",
     "replay": "Build a view anew from the log beside the live one, and switch readers",
     "forget": "Erase a person: key, rows, keys in Redis, and prove it",
     "keys": "Make a local master key, or check the key ring of private data",
+    "archive": "Write topics to Parquet files that outlive Kafka's retention",
     "verify": "Compare the sinks with the ledger and with the log",
     "demo": "Everything at once: services, workers, load, live view, proof",
 }

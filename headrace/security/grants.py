@@ -21,6 +21,7 @@ READ, WRITE, CREATE, DESCRIBE = "Read", "Write", "Create", "Describe"
 #: The groups that readers name and never join: librdkafka asks where the group is all the same.
 TAP_GROUP, RECOUNT_GROUP, LETTERS_GROUP = "headrace-tap", "headrace-recount", "headrace-dlq"
 AUDIT_GROUP, SEARCH_GROUP = "headrace-audit", "headrace-search"
+ARCHIVE_GROUP = "headrace-archive"
 REPLAY_GROUP = "headrace-replay"
 _DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
@@ -53,6 +54,8 @@ def worker(topology: Topology) -> Iterator[Grant]:
     for topic in topology.topics:
         yield Grant(READ, TOPIC, topic)
         yield Grant(WRITE, TOPIC, topic + topology.dead_letters.suffix)
+    for topic in topology.emitted():
+        yield Grant(WRITE, TOPIC, topic)
 
 
 def producer(topology: Topology) -> Iterator[Grant]:
@@ -144,6 +147,13 @@ def watch(topology: Topology) -> Iterator[Grant]:
     yield Grant(READ, GROUP, watch_group(topology))
 
 
+def archive(topology: Topology) -> Iterator[Grant]:
+    """``headrace archive``, and whoever reads history: ``backtest``."""
+    yield Grant(DESCRIBE, GROUP, ARCHIVE_GROUP)
+    for topic in topology.topics:
+        yield Grant(READ, TOPIC, topic)
+
+
 def watch_group(topology: Topology) -> str:
     """The group that commits how far the webhook was told."""
     return f"{topology.alerts_topic}.webhook"
@@ -175,6 +185,7 @@ ROLES: dict[str, Callable[[Topology], Iterator[Grant]]] = {
     "forget": forget,
     "replay": replay,
     "watch": watch,
+    "archive": archive,
 }
 
 

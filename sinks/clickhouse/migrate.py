@@ -22,11 +22,13 @@ from sinks.clickhouse.errors import classify
 @dataclass(frozen=True, slots=True)
 class Change:
     """One thing to do; without ``sql`` it is for ``headrace replay``, or a conflict: an operator
-    has to decide."""
+    has to decide. ``column`` is the one that it is about, if it is about one.
+    """
 
     object: str
     what: str
     sql: str | None
+    column: str | None = None
     replay: bool = False
 
     @property
@@ -140,7 +142,7 @@ class Migration:
                     f"column {column.name!r} is {there}, declared is {column.type}: ClickHouse "
                     f"can't always convert in place; replay into a new database, or ALTER by hand"
                 )
-                changes.append(Change(name, what, None))
+                changes.append(Change(name, what, None, column.name))
         return changes
 
     def _add(self, name: str, column: Column) -> Change:
@@ -149,9 +151,9 @@ class Migration:
                 f"column {column.name!r} is missing, and its Avro default has no literal: ALTER by "
                 f"hand, with the DEFAULT that the rows which are there are to show"
             )
-            return Change(name, what, None)
+            return Change(name, what, None, column.name)
         sql = f"ALTER TABLE {self._database}.`{name}` ADD COLUMN {define_added(column)}"
-        return Change(name, f"add column {column.name} {column.type}", sql)
+        return Change(name, f"add column {column.name} {column.type}", sql, column.name)
 
     def _window(
         self, name: str, window: Window | None, objects: dict[str, _Object]

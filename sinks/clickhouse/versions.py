@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from headrace.topology.model import View
 from sinks.clickhouse.literals import text
@@ -35,6 +35,11 @@ def number(view: str, table: str) -> int | None:
     """The version whose target a table is; None if it is something else."""
     found = _VERSION.search(table)
     return int(found[1]) if found and table == target(view, int(found[1])) else None
+
+
+def of(table: str, views: Iterable[str]) -> str | None:
+    """The view one of whose versions a table holds; None if it is something else."""
+    return next((view for view in views if number(view, table) is not None), None)
 
 
 def shown(view: str, select: str) -> int | None:
