@@ -13,6 +13,7 @@ import polars as pl
 from headrace.declared import agents as declared
 from headrace.errors import ConfigError, Terminal
 from headrace.frame import OFFSET, Bad, Frame
+from headrace.process import agent as processes
 from headrace.topology.model import Topology
 from headrace.windows import agents as windows
 from headrace.writes import Outgoing, State, Writes
@@ -109,6 +110,8 @@ def function(topology: Topology, name: str) -> Callable[..., Writes]:
         return declared.of(topology, name)
     if name in windows.names(topology):
         return windows.of(topology, name)
+    if name in topology.processes:
+        return processes.of(topology, name)
     return resolve(topology.agents[name].function)
 
 

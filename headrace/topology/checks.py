@@ -22,6 +22,7 @@ from headrace.topology import (
     process_checks,
     questions,
     rules,
+    sync,
 )
 from headrace.topology.model import AUDIT_TABLE, Topic, Topology
 from headrace.topology.tree import Tree
@@ -51,6 +52,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _audit(topology, tree)
     privacy.check(topology, tree, schemas)
     intake.check(topology, tree, schemas)
+    sync.check(topology, tree, schemas)
     level_checks.run(topology, tree)
     archive.check(topology, tree, schemas)
     process_checks.run(topology, tree, schemas, root)

@@ -23,6 +23,7 @@ from headrace.topology.processes import Process
 from headrace.topology.ring import Ring
 from headrace.topology.serving import Serve
 from headrace.topology.sessions import Sessions, WindowName
+from headrace.topology.sync import Sync
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
 AUDIT_TABLE = "audit"
@@ -238,6 +239,7 @@ class Topology(Model):
     anomalies: Anomalies = Anomalies()
     archive: Archive | None = None
     processes: dict[Name, Process] = Field(default_factory=dict)
+    sync: Sync = Sync()
 
     @property
     def alerts_topic(self) -> str:
