@@ -23,6 +23,7 @@ from rich.table import Table
 
 from headrace import topology
 from headrace.block import Block
+from headrace.collector import calm
 from headrace.frame import Frame
 from headrace.schema import Encoder, Registry
 from headrace.topology.model import Topology
@@ -133,6 +134,7 @@ def main() -> None:
     )
     via = declared.joins["touches"].via
     schema = {c.name: c.dtype for c in registry.latest(declared.topics[via].schema_)}
+    calm()  # as a worker does
     behind = 0
     for frame in frames(options.blocks):
         visits.take(frame)
