@@ -11,7 +11,9 @@ from tests.windows.test_declared import EXAMPLE
 
 @pytest.fixture(scope="module")
 def lineage() -> Lineage:
-    return of_project(EXAMPLE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(EXAMPLE)
+        return of_project(EXAMPLE)
 
 
 def test_no_agent_had_to_be_guessed(lineage: Lineage):
