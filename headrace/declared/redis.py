@@ -37,6 +37,11 @@ def refused(plan: Plan) -> Iterator[Note]:
         yield Note(
             ("keep", "redis", "rings"), list(kept.rings), "rings are windows", "leave window out"
         )
+    if kept.rings and declared.keep.clickhouse is not None:
+        yield Note(
+            ("keep", "redis", "rings"), list(kept.rings), "ClickHouse would keep other sums",
+            "declare it once for each store",
+        )  # fmt: skip
     if kept.rings and not any(one.kind in RINGED for one in declared.fields.values()):
         yield Note(
             ("keep", "redis", "rings"), list(kept.rings), "rings keep counts and sums",
