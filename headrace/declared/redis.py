@@ -128,7 +128,7 @@ def _field(plan: Plan, feed: Feed, name: str, made: pl.DataFrame) -> list[RedisO
     one, fed = plan.declared.fields[name], feed.fields[name]
     where = keyspace(plan.declared, plan.name, name)
     column = pl.col(value(name))
-    always = fed.where is None and (fed.value is None or not fed.value.type.nullable)
+    always = fed.where is None and fed.value is None
     found = made if always else made.filter(column.is_not_null())
     field = pl.lit(name).alias("field")
     match one.kind:
