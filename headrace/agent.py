@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from headrace.declared import agents as declared
 from headrace.errors import ConfigError, Terminal
 from headrace.frame import OFFSET, Bad, Frame
 from headrace.topology.model import Topology
@@ -32,13 +33,17 @@ def resolve(reference: str) -> AgentFunction:
 
 def functions(topology: Topology) -> dict[str, AgentFunction]:
     """All agents' functions by name, each checked to write only what it declares."""
-    return {
-        name: _declared(name, resolve(agent.function), topology)
-        for name, agent in topology.agents.items()
-    }
+    return {name: _bounded(name, function(topology, name), topology) for name in topology.agents}
 
 
-def _declared(name: str, function: AgentFunction, topology: Topology) -> AgentFunction:
+def function(topology: Topology, name: str) -> AgentFunction:
+    """An agent's function: what it names, or what is declared under its name."""
+    if name in topology.declared:
+        return declared.of(topology, name)
+    return resolve(topology.agents[name].function)
+
+
+def _bounded(name: str, function: AgentFunction, topology: Topology) -> AgentFunction:
     allowed = topology.agents[name].writes
     topics = {table: declared.topic for table, declared in topology.clickhouse.tables.items()}
 

@@ -13,9 +13,11 @@ from headrace.rules.rule import Rule
 from headrace.topology.anomalies import Anomalies
 from headrace.topology.archive import Archive
 from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
+from headrace.topology.declared import Declared
 from headrace.topology.intake import Intake
 from headrace.topology.levels import ServiceLevels
 from headrace.topology.metrics import Cohorts, Funnel, Metric
+from headrace.topology.ring import Ring
 from headrace.topology.serving import Serve
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
@@ -155,13 +157,6 @@ class ClickHouse(Model):
     views: dict[Name, View] = Field(default_factory=dict)
 
 
-class Ring(Model):
-    """Sums of the last ``slots`` buckets of ``bucket_s``: fields ``<metric>:<grain><slot>``."""
-
-    bucket_s: Annotated[int, Field(ge=1)]
-    slots: Annotated[int, Field(ge=1, le=10_000)]
-
-
 class Decay(Model):
     """Forward decay: a score counts half as much ``half_life_hours`` later, from ``landmark``."""
 
@@ -208,6 +203,8 @@ class Topology(Model):
     agents: Annotated[dict[Name, Agent], Field(min_length=1)]
     clickhouse: ClickHouse
     redis: Redis = Redis()
+    #: What stands in ``clickhouse.views``, ``redis.keyspaces`` and ``agents``, too, once loaded.
+    declared: dict[Name, Declared] = Field(default_factory=dict)
     metrics: dict[Name, Metric] = Field(default_factory=dict)
     funnels: dict[Name, Funnel] = Field(default_factory=dict)
     cohorts: dict[Name, Cohorts] = Field(default_factory=dict)
@@ -227,7 +224,7 @@ class Topology(Model):
         """The topic that administrative acts are recorded in."""
         return f"{self.name}.audit"
 
-    def declared(self, topic: str) -> Topic:
+    def topic(self, topic: str) -> Topic:
         """A topic by its name; raise ConfigError that names those there are."""
         found = self.topics.get(topic)
         if found is None:

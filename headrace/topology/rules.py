@@ -6,11 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from headrace.errors import ConfigError
 from headrace.rules.compiled import compile_rule
 from headrace.rules.wrong import Wrong
-from headrace.schema.registry import parse
-from headrace.schema_files import FOLDER, latest, version_of
+from headrace.topology import schemas
 from headrace.topology.model import Topology
 from headrace.topology.tree import Tree
 
@@ -31,12 +29,5 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
 
 
 def _dtypes(root: Path, schema: str) -> dict[str, pl.DataType] | None:
-    """The columns of a schema's newest version, which readers use."""
-    path = latest(root / FOLDER, schema)
-    if not path.is_file():
-        return None
-    try:
-        read = parse(path.name, path.read_text(encoding="utf-8"), version_of(path)[1], 1)
-    except (ConfigError, UnicodeDecodeError):
-        return None
-    return {column.name: column.dtype for column in read}
+    read = schemas.read(root, schema)
+    return None if read is None else {column.name: column.dtype for column in read}
