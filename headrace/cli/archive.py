@@ -104,7 +104,7 @@ def _settings(declared: Topology, url: str | None) -> Declared:
 def _names(declared: Topology, settings: Declared, asked: list[str] | None) -> list[str]:
     names = list(asked or settings.topics or declared.topics)
     for name in names:
-        declared.declared(name)
+        declared.topic(name)
     return names
 
 
