@@ -41,7 +41,7 @@ class Frames:
             for block in self._blocks(tp, ends):
                 frame = decode(block)
                 if seen is not None and declared.dedupe is not None:
-                    frame = first_only(frame, seen, declared.dedupe.key)
+                    frame = first_only(frame, declared.dedupe.key, seen)
                 yield frame
 
     def _blocks(

@@ -120,7 +120,7 @@ class Duplicates:
     def _first_only(self, frame: Frame, seen: Seen) -> Frame:
         declared = self._declared[frame.topic]
         assert declared is not None
-        return first_only(frame, seen, declared.key)
+        return first_only(frame, declared.key, seen)
 
     def _turn(self, tp: TopicPartition) -> tuple[asyncio.Future[None] | None, asyncio.Future[None]]:
         before = self._turns.get(tp)
@@ -128,8 +128,11 @@ class Duplicates:
         return before, mine
 
 
-def first_only(frame: Frame, seen: Seen, key: str) -> Frame:
-    """The frame without repeats; ``seen`` must have been told the log before it."""
+def first_only(frame: Frame, key: str, seen: Seen) -> Frame:
+    """The frame without repeats of what ``seen`` was told, which is told the frame.
+
+    Frames of a partition come in the order of the log.
+    """
     df = frame.df
     offsets = df[OFFSET].to_numpy()
     repeated = seen.repeats(df[key], offsets, frame.block.last)

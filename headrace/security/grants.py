@@ -22,6 +22,7 @@ READ, WRITE, CREATE, DESCRIBE = "Read", "Write", "Create", "Describe"
 TAP_GROUP, RECOUNT_GROUP, LETTERS_GROUP = "headrace-tap", "headrace-recount", "headrace-dlq"
 AUDIT_GROUP, SEARCH_GROUP = "headrace-audit", "headrace-search"
 ARCHIVE_GROUP = "headrace-archive"
+REPLAY_GROUP = "headrace-replay"
 _DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
@@ -53,6 +54,8 @@ def worker(topology: Topology) -> Iterator[Grant]:
     for topic in topology.topics:
         yield Grant(READ, TOPIC, topic)
         yield Grant(WRITE, TOPIC, topic + topology.dead_letters.suffix)
+    for topic in topology.emitted():
+        yield Grant(WRITE, TOPIC, topic)
 
 
 def producer(topology: Topology) -> Iterator[Grant]:
@@ -126,6 +129,15 @@ def forget(topology: Topology) -> Iterator[Grant]:
     yield from _recording(topology)
 
 
+def replay(topology: Topology) -> Iterator[Grant]:
+    """``headrace replay``: the log, the dead letters, and how far the workers are."""
+    for group in (topology.name, REPLAY_GROUP, LETTERS_GROUP):
+        yield Grant(DESCRIBE, GROUP, group)
+    for topic in _with_letters(topology):
+        yield Grant(READ, TOPIC, topic)
+    yield from _recording(topology)
+
+
 def watch(topology: Topology) -> Iterator[Grant]:
     """``headrace watch``: sees how far the group is, writes alerts, and reads them to a webhook."""
     yield from lag(topology)
@@ -171,6 +183,7 @@ ROLES: dict[str, Callable[[Topology], Iterator[Grant]]] = {
     "serve": serve,
     "redrive": redrive,
     "forget": forget,
+    "replay": replay,
     "watch": watch,
     "archive": archive,
 }
