@@ -18,7 +18,7 @@ from headrace.archive.rows import SCHEMA, block_of
 from headrace.archive.store import Store
 from headrace.archive.sums import ProvenFile
 from headrace.block import Block, TopicPartition
-from headrace.errors import HeadraceError, Terminal, Transient
+from headrace.errors import Terminal, Transient
 
 COLUMNS = [name for name in SCHEMA.names if name != "event_time"]
 
@@ -131,18 +131,20 @@ class Archive:
 
 @contextmanager
 def _proving(file: File) -> Iterator[None]:
-    """What goes wrong in here is told of the file."""
+    """What goes wrong in here is told of the file.
+
+    Arrow gets only bytes whose checksum is right: whatever is damaged is a ValueError, and other
+    errors are the store's.
+    """
     try:
         yield
-    except HeadraceError:
-        raise
-    except (ConnectionError, TimeoutError) as error:
-        raise Transient(f"{file}: {error}") from error
-    except (OSError, pa.ArrowException, ValueError, LookupError) as error:
+    except (pa.ArrowException, ValueError, LookupError) as error:
         raise Terminal(
             f"{file}: damaged: {error}; put back a copy of it, or remove it and archive the topic "
             f"again while Kafka still has its records"
         ) from error
+    except Exception as error:  # every kind of store has errors of its own
+        raise Transient(f"{file}: {error}") from error
 
 
 def _ends(file: File, metadata: Any) -> list[int]:

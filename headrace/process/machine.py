@@ -81,7 +81,7 @@ class Machine:
         return parts[0], int(parts[1])
 
 
-def machine(topology: Topology, name: str) -> Machine:
+def compiled(topology: Topology, name: str) -> Machine:
     """Make a checked process ready; raises ConfigError for a hook that can't be imported."""
     process = topology.processes[name]
     moves = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headrace.process.instance import decode, encode
-from headrace.process.machine import machine
+from headrace.process.machine import compiled
 from tests.process.story import ORDER, Story, declared, key
 
 
@@ -235,7 +235,7 @@ def test_a_refused_undo_is_stuck_and_asked_for_anew():
     cancelling = process.states["cancelling"].model_copy(update={"on": {}})
     changed = process.model_copy(update={"states": {**process.states, "cancelling": cancelling}})
     story = Story(
-        machine(declared().model_copy(update={"processes": {"fulfilment": changed}}), "fulfilment")
+        compiled(declared().model_copy(update={"processes": {"fulfilment": changed}}), "fulfilment")
     )
     story.placed()
     story("payment_authorised", key("authorise"))
