@@ -16,6 +16,7 @@ from headrace.lineage.graph import Kind, Lineage, Node
 from headrace.lineage.impact import broken, named, touched
 from headrace.schema import Registry
 from headrace.topology.model import Topology
+from sinks.clickhouse import versions
 
 
 def plan(
@@ -54,8 +55,8 @@ class _Touched:
         yield from self._nameless()
 
     def _below(self, step: Step) -> tuple[str, ...]:
-        is_view = step.object in self._declared.clickhouse.views
-        column = Node(Kind.VIEW if is_view else Kind.COLUMN, step.object, str(step.column))
+        view = versions.of(step.object, self._declared.clickhouse.views)
+        column = Node(Kind.VIEW if view else Kind.COLUMN, view or step.object, str(step.column))
         inside = [n for n in self._lineage.nodes if n == column or n.within(column)]
         if step.conflict:
             return tuple(named(broken(self._lineage, inside)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from headrace import topology
-from headrace.agent import AgentFunction, resolve
+from headrace.agent import AgentFunction, function
 from headrace.errors import ConfigError
 from headrace.lineage.build import trace
 from headrace.lineage.graph import Lineage
@@ -26,6 +26,6 @@ def of(declared: Topology, registry: Registry) -> Lineage:
 
 def _agent(declared: Topology, name: str) -> AgentFunction | str:
     try:
-        return resolve(declared.agents[name].function)
+        return function(declared, name)
     except ConfigError as error:
         return str(error)

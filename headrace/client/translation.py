@@ -7,7 +7,7 @@ from typing import Any
 
 from headrace.client.events import Event, object_of
 from headrace.schema.types import Array, Map, Record, Type, Union
-from headrace.topology.intake import Intake, Source
+from headrace.topology.intake import Source
 
 _WHOLE = ("int", "long")
 
@@ -15,9 +15,9 @@ _WHOLE = ("int", "long")
 class Translation:
     """Makes an event of each object. What it can't make fit is left for the encoder to refuse."""
 
-    def __init__(self, declared: Intake, schema: Record) -> None:
+    def __init__(self, sources: Mapping[str, Source], schema: Record) -> None:
         types = {field.name: _value_type(field.type) for field in schema.fields}
-        self._fields = [(name, s, types[name]) for name, s in declared.sources.items()]
+        self._fields = [(name, s, types[name]) for name, s in sources.items()]
 
     def event(self, value: Any) -> Event:
         """The event; a field of which nothing is found is left out. Raises NotAnEvent."""
@@ -37,17 +37,20 @@ def _value_type(type_: Type) -> Type:
 def _taken(source: Source, given: Mapping[str, Any], type_: Type) -> Any:
     if source.from_ is None:
         return source.value
-    found = _at(given, source.from_)
+    found = at(given, source.from_)
     if isinstance(found, list) and not isinstance(type_, Array):
         found = found[0] if found else None  # a header that came more than once
     if source.equals is not None:
         return found == source.equals
+    if source.map is not None:
+        found = source.map.get(str(found))
     if found is None:
         return source.default
     return _fitting(found, source.times, type_)
 
 
-def _at(given: Mapping[str, Any], path: str) -> Any:
+def at(given: Mapping[str, Any], path: str) -> Any:
+    """What a path leads to; None where it leads nowhere."""
     found: Any = given
     for name in path.split("."):
         if not isinstance(found, dict):
