@@ -27,11 +27,15 @@ class Happening(Model):
     It does when the change is one of ``on``, each path of ``where`` leads to the value there (or
     one of them) and, of an update, a column of ``changed`` is another than before. ``fields`` are
     as those of ``intake``; paths lead into Debezium's change event.
+
+    What the paths of ``id`` lead to says which event it is: it counts once, also when another
+    snapshot tells of it again. Without it that is the change's place in the database's log.
     """
 
     on: Annotated[tuple[OneOf["snapshot", "insert", "update", "delete"], ...], Field(min_length=1)]
     where: dict[Path, Literal | tuple[Literal, ...]] = Field(default_factory=dict)
     changed: tuple[str, ...] = ()
+    id: tuple[Path, ...] = ()
     fields: Annotated[dict[Name, Path | Source], Field(min_length=1)]
 
     @property
@@ -140,7 +144,8 @@ def _wrong_happening(
             ("fields", id_field), None, "the id is made from the change's place in the "
             "database's log", "drop it",
         )  # fmt: skip
-    paths = {path: ("where", path) for path in happening.where}
+    paths: dict[str, tuple[str | int, ...]] = {p: ("where", p) for p in happening.where}
+    paths |= {path: ("id", i) for i, path in enumerate(happening.id)}
     paths |= {s.from_: ("fields", f) for f, s in happening.sources.items() if s.from_ is not None}
     for path, at in paths.items():
         if path.partition(".")[0] not in MEMBERS:

@@ -1,0 +1,113 @@
+"""An old shop on a real PostgreSQL, moved by a real Kafka Connect into a project of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from headrace import endpoints, stack, topology
+from headrace.endpoints import Endpoints
+from headrace.topology import Topology
+from tests.serve.server import ENV, ROOT
+from tests.serve.shop import services_of
+
+PAGE = ROOT / "docs/migration.md"
+PATIENCE_S = 90.0
+EXTRA = ("postgres", "connect")
+
+
+def blocks(language: str) -> list[str]:
+    """The page's code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@dataclass
+class OldShop:
+    """The project's folder, where its services are, and its database."""
+
+    root: Path
+    home: dict[str, str]
+    endpoints: Endpoints
+    topology: Topology
+    database: str
+
+    def headrace(self, *arguments: str, check: bool = True, **env: str) -> Any:
+        """Run a command in the project's folder."""
+        return subprocess.run(
+            [sys.executable, "-m", "headrace.cli.main", *arguments], cwd=self.root,
+            env=ENV | self.home | env, capture_output=True, text=True, check=check, timeout=200,
+        )  # fmt: skip
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        """Start a command that goes on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "headrace.cli.main", *arguments], cwd=self.root,
+            env=ENV | self.home | env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """A session; each statement is committed by itself."""
+        return psycopg.connect(self.database, autocommit=True)
+
+    def sql(self, statement: str) -> None:
+        with self.connect() as session:
+            session.execute(statement.encode())
+
+    def wait_for(self, true: Callable[[], bool], what: str) -> None:
+        """Wait until it is true."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not true():
+            assert time.monotonic() < deadline, what
+            time.sleep(0.1)
+
+    def kill_service(self, name: str) -> None:
+        """End a service with -9."""
+        (found,) = (s for s in self._status() if s.name == name)
+        assert found.pid is not None
+        os.kill(found.pid, signal.SIGKILL)
+        self.wait_for(lambda: not any(s.pid for s in self._status() if s.name == name), name)
+
+    def restart(self) -> None:
+        """Start what was killed."""
+        with self._environment():
+            stack.up(self.root, own=True, extra=EXTRA)
+
+    def _status(self) -> list[stack.ServiceStatus]:
+        with self._environment():
+            return stack.status(self.root)
+
+    @contextmanager
+    def _environment(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HEADRACE_HOME", self.home["HEADRACE_HOME"])
+            yield
+
+
+@contextmanager
+def running(root: Path) -> Iterator[OldShop]:
+    """Services, topics and tables; no connectors and no workers yet."""
+    shutil.copytree(ROOT / "schemas", root / "schemas")
+    shutil.copytree(ROOT / "deploy/connect", root / "deploy/connect")
+    (declared,) = blocks("yaml")
+    (root / "topology.yaml").write_text(f"{(ROOT / 'topology.yaml').read_text()}\n{declared}")
+    home = {"HEADRACE_HOME": str(root / ".headrace")}
+    with services_of(root, home, EXTRA) as where, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEADRACE_HOME", home["HEADRACE_HOME"])
+        database = endpoints.optional("postgres", root)
+        patch.undo()
+        shop = OldShop(root, home, where, topology.load(root), database)
+        shop.headrace("apply")
+        yield shop
