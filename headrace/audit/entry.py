@@ -23,6 +23,7 @@ class Act(str, Enum):
     APPLY = "apply"
     DLQ_REDRIVE = "dlq.redrive"
     REPLAY = "replay"
+    PROCESS_RESUME = "process.resume"
     FORGET = "forget"
     KEY_USE = "key.use"
     TOKEN_ISSUE = "token.issue"

@@ -24,7 +24,7 @@ class DecodedEvents:
         self, root: Path, topology: Topology, topic: str, ring: KeyRing | None = None
     ) -> None:
         """Raises ConfigError for a topic that is not declared."""
-        declared = topology.declared(topic)
+        declared = topology.topic(topic)
         registry = registry_of(root, topology)
         self._codec = Codec(registry, declared.schema_)
         self._encoder = Encoder(registry, declared.schema_)

@@ -51,7 +51,7 @@ class Events:
         self, root: Path, topology: Topology, topic: str, ring: Callable[[], KeyRing]
     ) -> None:
         """Raises ConfigError when there is no such topic, or no key ring where one is needed."""
-        declared = topology.declared(topic)
+        declared = topology.topic(topic)
         self._key = declared.key
         self._encoder = Encoder(registry_of(root, topology), declared.schema_)
         self.schema = self._encoder.schema

@@ -56,5 +56,5 @@ def topic_of_letters(topology: Topology, topic: str) -> str:
     meant = topic.removesuffix(suffix)
     if topic not in topology.topics and meant in topology.topics:
         raise ConfigError(f"topic {topic!r} is not in topology.yaml; did you mean {meant!r}?")
-    topology.declared(topic)
+    topology.topic(topic)
     return topic + suffix

@@ -49,7 +49,7 @@ class Runner:
         if declared is None:
             known = ", ".join(topology.sync.changes) or "none"
             raise ConfigError(f"sync.changes has no {name!r}; declared: {known}")
-        dedupe = topology.declared(declared.topic).dedupe
+        dedupe = topology.topic(declared.topic).dedupe
         assert dedupe is not None  # the topology's checks
         self._name = name
         self._from, self._topic = declared.from_, declared.topic

@@ -13,10 +13,13 @@ import avro.schema
 from headrace.schema_files import FOLDER, latest, names
 from headrace.topology import (
     alerting,
+    archive,
     intake,
+    keyed_checks,
     level_checks,
     panels,
     privacy,
+    process_checks,
     questions,
     rules,
     sync,
@@ -37,6 +40,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     rules.run(topology, tree, root)
     _agents(topology, tree)
     _writers(topology, tree)
+    keyed_checks.run(topology, tree, schemas)
     _tables(topology, tree, schemas)
     _delays(topology, tree)
     _marks(topology, tree)
@@ -50,6 +54,8 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     intake.check(topology, tree, schemas)
     sync.check(topology, tree, schemas)
     level_checks.run(topology, tree)
+    archive.check(topology, tree, schemas)
+    process_checks.run(topology, tree, schemas, root)
 
 
 def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:
@@ -137,6 +143,7 @@ def _agents(topology: Topology, tree: Tree) -> None:
         for kind, declared in (
             ("tables", topology.clickhouse.tables),
             ("keyspaces", topology.redis.keyspaces),
+            ("topics", topology.topics),
         ):
             for i, target in enumerate(getattr(agent.writes, kind)):
                 if target not in declared:
@@ -245,7 +252,7 @@ def _partitions(topology: Topology, tree: Tree) -> None:
 def warnings(topology: Topology) -> list[str]:
     """What is declared and not used."""
     read = {topic for agent in topology.agents.values() for topic in agent.reads}
-    written = {k for agent in topology.agents.values() for k in agent.writes.keyspaces}
+    written = {k for agent in topology.agents.values() for k in agent.keyspaces}
     filled = {t for agent in topology.agents.values() for t in agent.writes.tables}
     return [
         *(f"topic {t!r} is read by no agent" for t in topology.topics if t not in read),

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from headrace.topology import checks
+from headrace.topology import checks, schemas
 from headrace.topology.model import Topology
 from headrace.topology.problem import Problem, error_of
 from headrace.topology.tree import Tree
@@ -30,6 +30,11 @@ def examine(
     root: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> tuple[Topology | None, list[Problem]]:
     """Read and check; returns the topology if its shape is right, and all problems found."""
+    # They compile what the models here say.
+    from headrace import process  # these compile what the models here say
+    from headrace.declared.expand import expand
+    from headrace.windows.expand import expand as expand_windows
+
     root = root or Path.cwd()
     path = root / FILE
     try:
@@ -43,6 +48,10 @@ def examine(
         return None, tree.problems
     topology = _validate(tree)
     if topology is not None:
+        newest = schemas.newest(topology, root)
+        topology = expand_windows(expand(topology, tree, newest), tree, newest)
+        topology = expand(topology, tree, schemas.newest(topology, root))
+        topology = process.expand(topology, tree)
         checks.run(topology, tree, root)
     return topology, sorted(tree.problems, key=lambda p: (p.line, p.column))
 

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
-from headrace.errors import ConfigError
 from headrace.rules.compiled import compile_rule
 from headrace.rules.wrong import Wrong
-from headrace.schema.registry import parse
-from headrace.schema_files import FOLDER, latest, version_of
+from headrace.topology import schemas
 from headrace.topology.model import Topology
 from headrace.topology.tree import Tree
 
@@ -18,7 +16,7 @@ from headrace.topology.tree import Tree
 def run(topology: Topology, tree: Tree, root: Path) -> None:
     """Note every rule that does not; a schema that can't be read has been noted."""
     for name, topic in topology.topics.items():
-        dtypes = _dtypes(root, topic.schema_) if topic.rules else None
+        dtypes = dtypes_of(root, topic.schema_) if topic.rules else None
         if dtypes is None:
             continue
         for rule_name, rule in topic.rules.items():
@@ -30,13 +28,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
                 tree.problem((*at, *part), error.value, error.wrong, error.fix)
 
 
-def _dtypes(root: Path, schema: str) -> dict[str, pl.DataType] | None:
+def dtypes_of(root: Path, schema: str) -> dict[str, pl.DataType] | None:
     """The columns of a schema's newest version, which readers use."""
-    path = latest(root / FOLDER, schema)
-    if not path.is_file():
-        return None
-    try:
-        read = parse(path.name, path.read_text(encoding="utf-8"), version_of(path)[1], 1)
-    except (ConfigError, UnicodeDecodeError):
-        return None
-    return {column.name: column.dtype for column in read}
+    read = schemas.read(root, schema)
+    return None if read is None else {column.name: column.dtype for column in read}

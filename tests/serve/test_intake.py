@@ -29,7 +29,7 @@ from tests.schema import cases
 from tests.serve import intake_project
 from tests.serve.intake_project import SMALL, TOO_LARGE, Log
 from tests.serve.server import served
-from tests.serve.test_translation import ENTRY
+from tests.client.test_translation import ENTRY
 from tests.strategies import event, events
 
 NDJSON = {"Content-Type": "application/x-ndjson"}

@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from headrace.topology.model import Decay, Keyspace, Ring
+from headrace.topology.model import Decay, Keyspace
+from headrace.topology.ring import Ring
 
 #: ``<occurred_at ms, 13 digits>.<offset, 15 digits>|`` stands before a value of which the newest
 #: counts; no counter is so long.

@@ -68,7 +68,7 @@ class EventPaths:
     def _ids(self, topic: str | None) -> dict[str, str]:
         """Topics to look in, and the field that has their events' ids."""
         if topic is not None:
-            self._topology.declared(topic)
+            self._topology.topic(topic)
         found = {}
         for name, declared in self._topology.topics.items():
             field = declared.dedupe.key if declared.dedupe else EVENT_ID

@@ -1,0 +1,70 @@
+"""What is kept of one key: its sessions, by the other fields of their keys, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgpack
+
+from headrace.windows.intervals import Session, Value
+
+Rest = tuple[Value, ...]
+
+
+@dataclass(slots=True)
+class Kept:
+    """``newest`` is the greatest event time of the key so far, in ms; None: no event yet."""
+
+    newest: int | None = None
+    sessions: dict[Rest, list[Session]] = field(default_factory=dict)
+
+    def prune(self, horizon: int, gap: int) -> None:
+        """Let go of the sessions that no event at or after ``horizon`` can touch."""
+        for rest, sessions in list(self.sessions.items()):
+            left = [one for one in sessions if one.end + gap >= horizon]
+            if left:
+                self.sessions[rest] = left
+            else:
+                del self.sessions[rest]
+
+
+def pack(kept: Kept) -> bytes:
+    """As bytes of MessagePack, the same ones for the same content."""
+    groups = sorted(kept.sessions.items(), key=lambda group: repr(group[0]))
+    sessions = [(rest, [_out(one) for one in ones]) for rest, ones in groups]
+    packed: bytes = msgpack.packb((kept.newest, sessions))
+    return packed
+
+
+def unpack(data: bytes | None) -> Kept:
+    """What :func:`pack` made, or nothing kept."""
+    if data is None:
+        return Kept()
+    newest, sessions = msgpack.unpackb(data, use_list=False, strict_map_key=False)
+    return Kept(newest, {rest: [_in(one) for one in ones] for rest, ones in sessions})
+
+
+#: MessagePack has 64 bits for an integer, sums of decimals may have more.
+_BITS, _CODE, _BYTES = 63, 1, 17
+
+
+def _out(one: Session) -> tuple[int, int, int, int, tuple[Value, ...]]:
+    return (*one[:4], tuple(map(_wide, one.values)))
+
+
+def _wide(value: Value) -> Value:
+    if type(value) is int and value.bit_length() > _BITS:
+        return msgpack.ExtType(_CODE, value.to_bytes(_BYTES, "big", signed=True))
+    return value
+
+
+def _in(one: Iterable[Value]) -> Session:
+    start, end, events, version, values = one
+    return Session(start, end, events, version, tuple(map(_narrow, values)))
+
+
+def _narrow(value: Value) -> Value:
+    if isinstance(value, msgpack.ExtType):
+        return int.from_bytes(value.data, "big", signed=True)
+    return value
