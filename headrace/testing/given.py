@@ -121,6 +121,7 @@ class Given:
                 fired.add(place)
                 topic = topology.agents[name].reads[0]
                 yield TopicPartition(topic, partition), timer_event(topology, name, key, due)
+
     def view(self, name: str) -> list[dict[str, Any]]:
         """Rows of a view of ClickHouse after the agents of its tables had all events.
 
