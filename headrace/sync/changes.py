@@ -39,7 +39,7 @@ class Meaning:
         operation = OPERATIONS[change["op"]]
         found = []
         for number, (happening, translation) in enumerate(self._happenings):
-            if operation in happening.on and _fits(happening, operation, change):
+            if operation in happening.when and _fits(happening, operation, change):
                 event = translation.event(change)
                 found.append({self._id: _id(key, number, _same(happening, change, event)), **event})
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import shutil
@@ -17,8 +18,11 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 
 from headrace import endpoints, stack, topology
+from headrace.client.decoded import DecodedEvents
+from headrace.client.ranges import RangeReader
 from headrace.endpoints import Endpoints
 from headrace.topology import Topology
 from tests.serve.server import ENV, ROOT
@@ -27,6 +31,9 @@ from tests.serve.shop import services_of
 PAGE = ROOT / "docs/migration.md"
 PATIENCE_S = 90.0
 EXTRA = ("postgres", "connect")
+#: Another shop on the same server: its database, and the topics of its captured and told events.
+SECOND, CAPTURED, TOLD = "second", "second.captured", "second.told"
+TOPIC = "  {}: {{schema: orders, key: user_id, dedupe: {{key: event_id, window: 50000}}}}\n"
 
 
 def blocks(language: str) -> list[str]:
@@ -66,6 +73,18 @@ class OldShop:
         with self.connect() as session:
             session.execute(statement.encode())
 
+    def events(self, topic: str) -> list[dict[str, Any]]:
+        """What is committed in a topic, decoded, with repeats, partition by partition."""
+        decoded = DecodedEvents(self.root, self.topology, topic)
+        found: list[dict[str, Any]] = []
+        with RangeReader(self.endpoints.kafka, topic, "test") as reader:
+            by_partition: dict[int, list[Any]] = {}
+            for message in reader.records(reader.all()):
+                by_partition.setdefault(message.partition(), []).append(message)
+            for messages in by_partition.values():
+                found += decoded.of(messages)
+        return found
+
     def wait_for(self, true: Callable[[], bool], what: str) -> None:
         """Wait until it is true."""
         deadline = time.monotonic() + PATIENCE_S
@@ -82,18 +101,34 @@ class OldShop:
 
     def restart(self) -> None:
         """Start what was killed."""
-        with self._environment():
+        with self.environment():
             stack.up(self.root, own=True, extra=EXTRA)
 
     def _status(self) -> list[stack.ServiceStatus]:
-        with self._environment():
+        with self.environment():
             return stack.status(self.root)
 
     @contextmanager
-    def _environment(self) -> Iterator[None]:
+    def environment(self) -> Iterator[None]:
+        """The project's home in this process."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("HEADRACE_HOME", self.home["HEADRACE_HOME"])
             yield
+
+
+def declared() -> str:
+    """The project's topology with the page's `sync`, and the same once more for a second shop."""
+    text = (ROOT / "topology.yaml").read_text()
+    place = text.index("\ndead_letters:")
+    topics = "".join(TOPIC.format(name) for name in (CAPTURED, TOLD))
+    (block,) = blocks("yaml")
+    sync = yaml.safe_load(block)
+    changes = sync["sync"]["changes"]
+    second = changes["second"] = copy.deepcopy(changes["legacy_orders"])
+    second |= {"from": f"{SECOND}.public.orders", "topic": CAPTURED}
+    for happening in second["events"]:
+        del happening["id"], happening["where"]["after.origin"]
+    return text[:place] + topics + text[place:] + yaml.safe_dump(sync, sort_keys=False)
 
 
 @contextmanager
@@ -101,8 +136,7 @@ def running(root: Path) -> Iterator[OldShop]:
     """Services, topics and tables; no connectors and no workers yet."""
     shutil.copytree(ROOT / "schemas", root / "schemas")
     shutil.copytree(ROOT / "deploy/connect", root / "deploy/connect")
-    (declared,) = blocks("yaml")
-    (root / "topology.yaml").write_text(f"{(ROOT / 'topology.yaml').read_text()}\n{declared}")
+    (root / "topology.yaml").write_text(declared())
     home = {"HEADRACE_HOME": str(root / ".headrace")}
     with services_of(root, home, EXTRA) as where, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADRACE_HOME", home["HEADRACE_HOME"])
