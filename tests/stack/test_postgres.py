@@ -11,7 +11,10 @@ import psutil
 import psycopg
 import pytest
 
+from headrace import endpoints, stack
+from headrace.errors import ConfigError
 from headrace.stack import postgres
+from headrace.stack.connect import Connect
 from headrace.stack.postgres import Postgres
 from headrace.stack.process import Running, spawn, tail
 from headrace.stack.state import free_ports
@@ -65,6 +68,29 @@ def test_the_server_from_maven_runs_where_there_is_no_other(
             assert session.execute(made).fetchone() is not None
     finally:
         running.stop()
+
+
+def test_the_extra_services_have_names_and_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADRACE_HOME", str(tmp_path))
+    for name in ("HEADRACE_POSTGRES", "HEADRACE_POSTGRES_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match=r"no service 'mysql'; .* postgres, connect"):
+        stack.up(tmp_path, extra=["mysql"])
+    with pytest.raises(ConfigError, match=r"'headrace up --with postgres', or set HEADRACE_POSTG"):
+        endpoints.optional("postgres", tmp_path)
+    monkeypatch.setenv("HEADRACE_POSTGRES", "mysql://db/shop")
+    with pytest.raises(ConfigError, match=r"unknown scheme 'mysql'; use one of postgresql"):
+        endpoints.optional("postgres", tmp_path)
+    monkeypatch.setenv("HEADRACE_POSTGRES", "postgresql://shop@db:5433/orders")
+    monkeypatch.setenv("HEADRACE_POSTGRES_PASSWORD", "p@ss")
+    address = endpoints.optional("postgres", tmp_path)
+    assert address == "postgresql://shop:p%40ss@db:5433/orders"
+    assert Connect("k:1", address).prepare(tmp_path, (1,)).env == {
+        "PGHOST": "db", "PGPORT": "5433", "PGDATABASE": "orders", "PGUSER": "shop",
+        "PGPASSWORD": "p@ss",
+    }  # fmt: skip
 
 
 def _without_postgres(which: object) -> object:
