@@ -29,7 +29,7 @@ class Topic:
         if name is None and len(topics) > 1:
             raise ConfigError(f"--topic: name one of {', '.join(topics)}")
         self.name = name if name is not None else next(iter(topics))
-        self._declared = project.topology.declared(self.name)
+        self._declared = project.topology.topic(self.name)
         self._project = project
         self.schema: AvroSchema = project.schema(self.name)
         self.key = self._declared.key

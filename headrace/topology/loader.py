@@ -30,8 +30,8 @@ def examine(
     root: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> tuple[Topology | None, list[Problem]]:
     """Read and check; returns the topology if its shape is right, and all problems found."""
-    # They compile what the models here say.
-    from headrace import process  # these compile what the models here say
+    # These compile what the models here say.
+    from headrace import process
     from headrace.declared.expand import expand
     from headrace.windows.expand import expand as expand_windows
 
@@ -50,7 +50,6 @@ def examine(
     if topology is not None:
         newest = schemas.newest(topology, root)
         topology = expand_windows(expand(topology, tree, newest), tree, newest)
-        topology = expand(topology, tree, schemas.newest(topology, root))
         topology = process.expand(topology, tree)
         checks.run(topology, tree, root)
     return topology, sorted(tree.problems, key=lambda p: (p.line, p.column))
