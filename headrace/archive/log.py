@@ -120,6 +120,7 @@ class Log:
             if error is None:
                 continue
             if error.code() == KafkaError._PARTITION_EOF:
+                at[tp] = max(at[tp], message.offset())
                 yield Read(tp, None, message.offset())
             elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                 begin, _ = self.range(tp)
