@@ -15,7 +15,7 @@ from headrace.errors import Transient
 from headrace.replay import cut
 from headrace.replay.build import Build, Phase, Range, Span
 from headrace.replay.copying import _cut
-from sinks.clickhouse.compared import merged
+from sinks.clickhouse.compared import as_text
 from sinks.clickhouse.versions import behind, instead, number, shown
 
 TP = TopicPartition("t", 0)
@@ -151,7 +151,7 @@ def test_a_source_is_stood_in_for_without_touching_the_select():
     ],
 )
 def test_columns_are_finalised(kind: str, sql: str):
-    assert merged("c", kind) == sql
+    assert as_text("c", kind) == sql
 
 
 def test_a_range_says_where_it_is():
