@@ -233,8 +233,8 @@ def test_what_a_view_holds_is_one_row_a_key_however_many_parts_it_has(
     apply(stack, tmp_path, declared)
     database = declared.clickhouse.database
     client.command(f"SYSTEM STOP MERGES {database}.by_user__v1")
-    for _ in range(3):
-        client.command(f"INSERT INTO {database}.events (user, amount) VALUES ('ann', 2)")
+    for amount in (1, 2, 3):
+        client.command(f"INSERT INTO {database}.events (user, amount) VALUES ('ann', {amount})")
     sql = contents.select(database, "by_user", declared.clickhouse.views["by_user"])
     assert contents.held(stack.clickhouse, sql).rows() == [("ann", 3, 6)]
 
