@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.block import Block, TopicPartition
-from headrace.errors import Transient
+from headrace.errors import Terminal, Transient
 from headrace.replay import cut
 from headrace.replay.build import Build, Phase, Range, Span
-from headrace.replay.copying import _cut
+from headrace.replay.copying import Copying, Pace, _cut
 from sinks.clickhouse.compared import as_text
 from sinks.clickhouse.versions import behind, instead, number, shown
 
@@ -117,6 +122,42 @@ def test_no_cut_that_holds_is_an_error():
     with pytest.raises(Transient, match="no cut held"):
         cut.settle(topic.ends, topic.begin, topic.give_up)
     assert topic.given_up == cut.ATTEMPTS
+
+
+@dataclass
+class Crowded:
+    """A store whose version took many live blocks while nobody was replaying."""
+
+    came: int
+
+    def blocks(self, version: int) -> int:
+        return self.came
+
+    def memory(self) -> int:
+        return 1_000
+
+
+@pytest.mark.parametrize(("came", "forgotten"), [(1_040, False), (1_041, True)])
+def test_a_range_that_may_be_forgotten_is_not_repeated(came: int, forgotten: bool):
+    copying: Any = Copying(
+        cast(Any, Crowded(came)), build(0, 9, 3), {}, {}, cast(Any, None), lambda *_: None,
+        Pace(0), threading.Event(),
+    )  # fmt: skip
+    refused = (
+        pytest.raises(Terminal, match="'--discard' and begin again") if forgotten else nullcontext()
+    )
+    with refused:
+        copying._check({Range("t", 0, 0, 2): 40, Range("t", 0, 3, 5): 7})
+
+
+def test_a_pace_is_kept_by_all_together(monkeypatch: pytest.MonkeyPatch):
+    waited: list[float] = []
+    stop: Any = SimpleNamespace(wait=waited.append)
+    monkeypatch.setattr("headrace.replay.copying.time", SimpleNamespace(monotonic=lambda: 50.0))
+    pace = Pace(100)
+    for _ in range(3):
+        pace.take(200, stop)
+    assert waited == [0, 2, 4]
 
 
 def test_names_of_versions():
