@@ -1,4 +1,4 @@
-"""One pipeline for all tests of replays: it is at work all the time."""
+"""One pipeline for all tests of replays, at work all the time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.replay.project import Project
 EVENTS = 30_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def project(stack: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Events in the log, all applied, and a worker that goes on."""
     made = Project(tmp_path_factory.mktemp("replay"), stack)
