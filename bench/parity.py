@@ -1,9 +1,9 @@
 """``python -m bench.parity``: every view streamed, and again from the log and from the archive.
 
 The events are late, out of order, sent twice and damaged, as the generator makes them. Streamed is
-what the workers wrote to ClickHouse; the others are evaluated offline over history: from the log
-alone, and from the archive with a log that retention has taken the older half of. All tables of a
-view must be equal to the last decimal.
+what the workers wrote to ClickHouse; the others come from history: evaluated offline, and by
+``headrace replay``; each from the log alone, and from the archive with a log that retention has
+taken the older half of. All tables of a view must be equal to the last decimal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,14 @@ from headrace.backtest.moments import Stretch
 from headrace.cli.apply import apply_all
 from headrace.clock import SystemClock
 from headrace.endpoints import Endpoints
+from headrace.replay.options import Options, Quiet
+from headrace.replay.run import Replay
 from headrace.topology.archive import Archive as Declared
 from headrace.topology.model import Topology
 from headrace.workers import Workers
 from loadgen import LoadConfig
 from sinks.clickhouse import contents
+from sinks.clickhouse.building import Building
 from sinks.clickhouse.offline import OfflineViews
 
 Tables = Mapping[str, pl.DataFrame]
@@ -75,12 +78,17 @@ def run(events: int, console: Console, *, seed: int = 1, rows_per_file: int = 1_
         found: dict[str, Tables] = {}
         with step("from the log"):
             found["log"] = _offline(where, declared, None)
+        with step("replayed"):
+            found["replayed"] = _replayed(where, declared)
         url = str(Path(name) / "archive")
         with step("archived"):
             report["archived"] = _archive(where, declared, url, rows_per_file)
         _forget_half(where, declared, Archive(url))
         with step("from the archive"):
             found["archive"] = _offline(where, declared, url)
+        with step("replayed from the archive"):
+            kept = declared.model_copy(update={"archive": Declared(url=url)})
+            found["archive replayed"] = _replayed(where, kept)
     report["views"] = {
         view: _judged(declared, view, rows, {k: tables[view] for k, tables in found.items()})
         for view, rows in streamed.items()
@@ -144,6 +152,18 @@ def _offline(where: Endpoints, declared: Topology, url: str | None) -> Tables:
     ):
         fill(declared, Frames(ROOT, declared, history), views, ALL_TIMES)
         return {name: views.rows(name) for name in names}
+
+
+def _replayed(where: Endpoints, declared: Topology) -> Tables:
+    """What readers see after every view was replayed and its old version dropped."""
+    for view in declared.clickhouse.views:
+        with closing(Building(declared, view, where.clickhouse)) as store:
+            options = Options(wait_s=0, force=True)
+            replay = Replay(ROOT, declared, where, view, store, options, Quiet())
+            if not replay.run().switched:
+                raise RuntimeError(f"{view} was not switched")
+            replay.drop_old()
+    return _streamed(where, declared)
 
 
 def _archive(where: Endpoints, declared: Topology, url: str, rows_per_file: int) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from headrace.replay.store import Comparison, Total
+from sinks.clickhouse.merging import is_float, merged
 
 #: Rows that are compared by value, about; which ones is by a hash of their keys.
 SAMPLE = 100_000
@@ -17,8 +17,6 @@ EXAMPLES = 5
 PAUSE_S = 0.25
 
 Ask = Callable[[str], Sequence[Sequence[Any]]]
-_SIMPLE = re.compile(r"SimpleAggregateFunction\((\w+),\s*(.+)\)$", re.S)
-_STATE = re.compile(r"AggregateFunction\((\w+)(\(.*?\))?,.+\)$", re.S)
 
 
 def compare(
@@ -50,7 +48,7 @@ def _once(
 ) -> Comparison:
     shared = {c: kind for c, kind in before[1].items() if after[1].get(c) == kind}
     keyed = sorted(keys[0]) == sorted(keys[1]) and set(keys[0]) <= shared.keys()
-    values = {c: merged(c, kind) for c, kind in shared.items() if c not in {*keys[0], *keys[1]}}
+    values = {c: as_text(c, kind) for c, kind in shared.items() if c not in {*keys[0], *keys[1]}}
     old, new = (_totals(ask, *side, values) for side in ((before[0], keys[0]), (after[0], keys[1])))
     totals = [Total(c, o, n) for c, o, n in zip(values, old[1:], new[1:], strict=True)]
     counts = int(old[0]), int(new[0])
@@ -90,15 +88,7 @@ def _rows(
     )
 
 
-def merged(column: str, kind: str) -> str:
+def as_text(column: str, kind: str) -> str:
     """A column's aggregate as text. Floats as 32 bits: their sums depend on the order of adding."""
-    simple, state = _SIMPLE.match(kind.strip()), _STATE.match(kind.strip())
-    if simple:
-        value = f"{simple[1]}(`{column}`)"
-        if simple[2].strip().startswith("Float"):
-            value = f"toFloat32({value})"
-    elif state:
-        value = f"{state[1]}Merge{state[2] or ''}(`{column}`)"
-    else:
-        value = f"any(`{column}`)"
-    return f"toString({value})"
+    value = merged(column, kind)
+    return f"toString({f'toFloat32({value})' if is_float(kind) else value})"

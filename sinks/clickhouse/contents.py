@@ -13,6 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from headrace.security.address import clickhouse_options
 from headrace.topology.model import View
 from sinks.clickhouse.errors import classify
+from sinks.clickhouse.merging import merged
 
 #: So that text comes as text, whatever the column's type.
 SETTINGS = {
@@ -23,16 +24,20 @@ FORMAT = "ArrowStream"
 
 
 def select(database: str, name: str, view: View, where: str = "") -> str:
-    """The rows of a view by its key, states finished; the same text for any server."""
-    columns = ", ".join(
-        f"finalizeAggregation(`{column}`) AS `{column}`"
-        if kind.startswith("AggregateFunction(")
-        else f"`{column}`"
-        for column, kind in view.columns.items()
-    )
+    """The rows of a view by its key, states merged and finished; the same text for any server."""
     key = ", ".join(f"`{column}`" for column in view.order_by)
+    values = [
+        f"{merged(column, kind)} AS `out_{column}`"
+        for column, kind in view.columns.items()
+        if column not in view.order_by
+    ]
+    grouped = f"SELECT {', '.join([key, *values])} FROM {database}.`{name}`"
     condition = f" WHERE {where}" if where else ""
-    return f"SELECT {columns} FROM {database}.`{name}` FINAL{condition} ORDER BY {key}"
+    columns = ", ".join(
+        f"`{column}`" if column in view.order_by else f"`out_{column}` AS `{column}`"
+        for column in view.columns
+    )
+    return f"SELECT {columns} FROM ({grouped}{condition} GROUP BY {key}) ORDER BY {key}"
 
 
 def frame_of(stream: bytes) -> pl.DataFrame:

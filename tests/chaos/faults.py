@@ -24,6 +24,7 @@ from headrace.topology import Topology
 from headrace.workers import Workers
 from tests.chaos.disks import Disks
 from tests.chaos.proxy import Proxy
+from tests.chaos.replays import replay_killed
 
 SERVICES = ("kafka", "redis", "clickhouse")
 CLOCK = Path(__file__).parent / "clock"
@@ -297,6 +298,14 @@ def disk_full(scene: Scene) -> None:
     scene.up()  # Kafka halts when its log folder fails
 
 
+def running_replay(scene: Scene) -> None:
+    """A view is replayed and the replay killed; workers meet it, and may be killed, too."""
+    if scene.rng.random() < 0.5:
+        kill_worker(scene)
+    view = scene.rng.choice(list(scene.declared.clickhouse.views))
+    replay_killed(scene.home, view, scene.rng, scene.check)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """How to inject one, how often (a weight), and what it takes away: a worker, or a sink."""
@@ -328,4 +337,5 @@ FAULTS: dict[str, Fault] = {
     "too many parts": Fault(too_many_parts, 4),
     "read only": Fault(read_only, 3),
     "disk full": Fault(disk_full, 4),
+    "running replay": Fault(running_replay, 5),
 }
