@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def decoded(event: dict[str, Any]) -> Frame:
 def bits(frame: Frame) -> list[Any]:
     """The row, floats as their bits: zero has a sign, and each NaN is the same."""
     (row,) = frame.df.select(*TYPES).rows()
-    return [struct.pack("<d", v) if isinstance(v, float) and v == v else repr(v) for v in row]
+    return [struct.pack("<d", v) if isinstance(v, float) and not isnan(v) else repr(v) for v in row]
 
 
 @given(EVENT)
