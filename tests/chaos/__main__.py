@@ -57,7 +57,7 @@ def play(
     os.environ["HEADRACE_HOME"] = str(home)
     disks = Disks({name: home / name for name in SERVICES})
     try:
-        with _scene(home, disks, rng, workers) as scene:
+        with staged(ROOT, home, disks, rng, workers) as scene:
             load = _load(home, seed, rate)
             watch = Watch(scene.where.kafka, scene.declared)
             done: Faults = []
@@ -94,25 +94,30 @@ def play(
 
 
 @contextmanager
-def _scene(home: Path, disks: Disks, rng: random.Random, workers: int) -> Iterator[Scene]:
-    """The stack, with a proxy in front of each service that only workers go through."""
-    declared = topology.load(ROOT)
+def staged(
+    root: Path, home: Path, disks: Disks, rng: random.Random, workers: int, **more: str
+) -> Iterator[Scene]:
+    """The stack of a project, with a proxy in front of each service that only workers go through.
+
+    ``more`` is added to the workers' environment.
+    """
+    declared = topology.load(root)
     proxies = {name: Proxy(("127.0.0.1", 0)) for name in SERVICES}
     through = free_ports(1)[0]
     listeners = _listeners(through, proxies["kafka"].port)
-    with patch.object(kafka_service, "PROPERTIES", listeners), stack.running(ROOT) as where:
+    with patch.object(kafka_service, "PROPERTIES", listeners), stack.running(root) as where:
         proxies["kafka"].target = ("127.0.0.1", through)
         proxies["redis"].target = _host_port(where.redis)
         proxies["clickhouse"].target = _host_port(where.clickhouse)
-        apply_all(ROOT, declared, where)
-        env = _seen_by_workers(proxies)
+        apply_all(root, declared, where)
+        env = _seen_by_workers(proxies) | more
         log = home / "workers.log"
 
         def group(count: int) -> Workers:
-            return Workers(ROOT, count, log_file=log, restarts_in_a_row=1_000_000, env=env)
+            return Workers(root, count, log_file=log, restarts_in_a_row=1_000_000, env=env)
 
         scene = Scene(
-            root=ROOT,
+            root=root,
             home=home,
             declared=declared,
             where=where,
