@@ -99,19 +99,19 @@ def relapsed(
     schema: Mapping[str, pl.DataType],
     first: Sequence[int],
     second: Sequence[int],
-    back: int,
+    blocks: tuple[int, int],
 ) -> Driver:
-    """A log run in blocks ``first``, whose states fall back to before one of them (``back``).
+    """Some blocks of the cut ``first`` are run, then states fall back to before an earlier one.
 
-    From there it goes on in blocks ``second``. What was told stays told.
+    ``blocks``: how many are run, and how many of these are lost. From there it goes on in blocks
+    ``second``. What was told stays told.
     """
     ran = make()
-    blocks = list(spans(len(log), first))
-    begin = blocks[min(back, len(blocks) - 1)][0] if blocks else 0
-    held: dict[str, bytes] = {}
-    for start, behind in blocks:
-        if start == begin:
-            held = dict(ran.states)
+    run = list(spans(len(log), first))[: blocks[0]]
+    begin, held = 0, dict(ran.states)
+    for start, behind in run:
+        if len(run) - run.index((start, behind)) == blocks[1]:
+            begin, held = start, dict(ran.states)
         ran.take(frame(log[start:behind], schema, start))
     ran.states = held
     for start, behind in spans(len(log) - begin, second):

@@ -167,13 +167,17 @@ def test_states_do_not_depend_on_the_cut(log: list[Row], cuts_: tuple[list[int],
     assert current(one.told, "session_id") == current(other.told, "session_id")
 
 
-@given(log=events(hours=16), cuts_=st.tuples(cuts(), cuts()), back=st.integers(0, 12))
+@given(
+    log=events(hours=16),
+    cuts_=st.tuples(cuts(), cuts()),
+    blocks=st.tuples(st.integers(1, 8), st.integers(1, 8)),
+)
 def test_blocks_that_come_again_cut_differently_leave_nothing_behind(
-    log: list[Row], cuts_: tuple[list[int], list[int]], back: int
+    log: list[Row], cuts_: tuple[list[int], list[int]], blocks: tuple[int, int]
 ):
     """As when Redis loses its tail: what was told of the old blocks can't be untold."""
     declared = sessions()
-    ran = relapsed(lambda: Driver(agent(declared)), log, SCHEMA, *cuts_, back)
+    ran = relapsed(lambda: Driver(agent(declared)), log, SCHEMA, *cuts_, blocks)
     found, alone = oracle(log, declared)
     assert plain(current(ran.told, "session_id").values()) == plain(found + alone)
 
@@ -184,7 +188,7 @@ def test_a_session_that_only_another_cut_told_of_is_taken_back():
         {"user": "ann", "device": "desk", "at": minute * 60_000, "kind": "view"}
         for minute in (50, 5, 30)
     ]
-    ran = relapsed(lambda: Driver(agent(sessions())), log, SCHEMA, [1], [], 0)
+    ran = relapsed(lambda: Driver(agent(sessions())), log, SCHEMA, [1], [], (1, 1))
     assert [t["started_at"] // 60_000 for t in current(ran.told, "session_id").values()] == [5]
 
 
