@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
 
 from rich.console import Console
 
@@ -13,7 +11,6 @@ from headrace.delivery.crash import KEYED_POINTS, POINTS
 from tests.chaos.faults import Scene
 from tests.chaos.subjects.subject import PER_FAULT_S, Plan, Proof
 from tests.windows import shop
-from tests.windows.test_pipeline import BY_CATEGORY, CURRENT, LINES, TOUCHES, by_category, told
 
 #: Parts of the load a second, and orders in each; with an order come some six other events.
 PARTS_PER_S = 2
@@ -29,7 +26,7 @@ class Visits:
     def __init__(self, plan: Plan) -> None:
         self.root = plan.home / "visits"
         self.root.mkdir()
-        self._shop = shop.Shop(self.root, plan.where)
+        self._shop = shop.Shop.applied(self.root, plan.where)
         self.declared = self._shop.topology
         parts = max(4, round(plan.faults * PER_FAULT_S * PARTS_PER_S))
         self._made = shop.Made(plan.seed, ORDERS * parts)
@@ -61,22 +58,14 @@ class Visits:
 
     def prove(self, scene: Scene, console: Console) -> Proof:
         """See ``Subject``."""
-        made = self._made
-        lines = shop.lines(made.orders, made.catalog)
-        wanted: dict[str, Iterable[tuple[Any, ...]]] = {
-            CURRENT: shop.visits(made.sessions),
-            LINES: lines,
-            TOUCHES: shop.touches(made.orders, made.sessions),
-            BY_CATEGORY: by_category(lines),
-        }
+        made, notes = self._made, {}
         compared = differing = 0
-        for select, rows in wanted.items():
-            true, held = Counter(rows), Counter(told(self._shop.rows(select)))
+        for what, (stands, must) in shop.compared(self._shop, made).items():
+            held, true = Counter(stands), Counter(must)
             compared += (true | held).total()
             differing += ((true - held) + (held - true)).total()
-        counts = {"visits": CURRENT, "lines": LINES, "touches": TOUCHES}
-        notes = {f"{name}_retracted": self._retracted(name) for name in ("visits", "touches")}
-        notes |= {name: len(self._shop.rows(select)) for name, select in counts.items()}
+            notes[what] = len(must)
+        notes |= {f"{name}_retracted": self._retracted(name) for name in ("visits", "touches")}
         events = len(made.sessions) + len(made.orders) + len(made.catalog)
         return Proof(events, compared, differing, notes, verified=not differing)
 
