@@ -58,15 +58,13 @@ def _once(
         return Comparison(*counts, totals, keyed=False)
     part = max(1, max(counts) // SAMPLE)
     rows = _rows(before[0], after[0], keys[0], values, part)
-    sampled, missing, added, different = ask(
-        f"SELECT count(), countIf(sides = 1), countIf(sides = 2), countIf(sides = 3 AND differs) "
-        f"FROM ({rows})"
+    sampled, missing, added, different, shown = ask(
+        f"SELECT count(), countIf(sides = 1), countIf(sides = 2), countIf(sides = 3 AND differs), "
+        f"groupArrayIf({EXAMPLES})(toString(key), sides < 3 OR differs) FROM ({rows})"
     )[0]
-    shown = ask(f"SELECT toString(key) FROM ({rows}) WHERE sides < 3 OR differs LIMIT {EXAMPLES}")
     return Comparison(
-        *counts, totals, True, int(sampled), int(missing), int(added), int(different),
-        [str(row[0]) for row in shown],
-    )  # fmt: skip
+        *counts, totals, True, int(sampled), int(missing), int(added), int(different), list(shown)
+    )
 
 
 def _totals(ask: Ask, target: str, keys: Sequence[str], values: Mapping[str, str]) -> Sequence[Any]:
