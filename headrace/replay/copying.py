@@ -11,12 +11,12 @@ from itertools import groupby
 
 import polars as pl
 
+from headrace.archive.history import History
 from headrace.block import Block
 from headrace.delivery.crash import point
 from headrace.delivery.seen import Seen
 from headrace.errors import Terminal
 from headrace.replay.build import Build, Range, Span
-from headrace.replay.history import History
 from headrace.replay.source import Offsets, Source
 from headrace.replay.store import Store
 

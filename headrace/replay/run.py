@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace.archive.history import History
+from headrace.archive.reader import Archive
 from headrace.block import TopicPartition
 from headrace.delivery.crash import point
 from headrace.dlq import letter as letters
@@ -19,10 +21,10 @@ from headrace.lag import LagReader
 from headrace.replay import cut
 from headrace.replay.build import Build, Phase, Span
 from headrace.replay.copying import Copying, Pace
-from headrace.replay.history import History
 from headrace.replay.options import Options, Watcher
 from headrace.replay.source import Offsets, Source, set_aside, tables_of
 from headrace.replay.store import Comparison, Store
+from headrace.security import grants
 from headrace.topology.model import Topology
 
 PAUSE_S = 0.2
@@ -106,7 +108,7 @@ class Replay:
             raise ConfigError(f"view {self._view!r} is not there yet: run 'headrace apply' first")
         self._watcher.phase("trying the view with rows that are there")
         self._store.trial()
-        with History(self._where.kafka, headers=False) as log:
+        with self._history(headers=False) as log:
             begins = {tp: self._first(log, tp) for tp in self._partitions}
             if self._options.end is not None:
                 ends = {tp: log.at(tp, self._options.end) for tp in self._partitions}
@@ -118,6 +120,13 @@ class Replay:
         self._store.journal.record(build)
         point("replay_cut")
         return build
+
+    def _history(self, *, headers: bool = True) -> History:
+        """The archive, if there is one, and then the log."""
+        declared = self._topology.archive
+        archive = Archive(declared.url) if declared else None
+        group = grants.REPLAY_GROUP
+        return History(archive, self._where.kafka, headers=headers, group=group)
 
     def _first(self, log: History, tp: TopicPartition) -> int:
         begin = log.begin(tp)
@@ -185,7 +194,7 @@ class Replay:
             build=build,
             sources=sources,
             aside={topic: self._aside(topic) for topic in self._tables},
-            open_log=lambda source: History(self._where.kafka, headers=source.window > 0),
+            open_log=lambda source: self._history(headers=source.window > 0),
             told=self._watcher.copied,
             pace=Pace(self._options.max_rate),
             stop=threading.Event(),
@@ -212,7 +221,7 @@ class Replay:
         """Ask the first block there is whether few columns do."""
         for span in build.spans:
             if span.topic == source.topic and len(span):
-                with History(self._where.kafka) as log:
+                with self._history() as log:
                     last = min(span.begin + NARROW_ROWS, span.cut) - 1
                     for block in log.blocks(span.tp, span.begin, last):
                         source.narrowed(block)
