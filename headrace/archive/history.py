@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from functools import partial
 from types import TracebackType
 
 from headrace.archive.log import Log
 from headrace.archive.reader import Archive, joined
 from headrace.block import Block, TopicPartition
-from headrace.security import grants
 
 
 class History:
@@ -20,20 +18,10 @@ class History:
     the archive's file that is damaged.
     """
 
-    def __init__(
-        self,
-        archive: Archive | None,
-        bootstrap: str,
-        *,
-        headers: bool = True,
-        group: str = grants.ARCHIVE_GROUP,
-    ) -> None:
-        """Without ``headers`` blocks have none: reading them costs a fifth of all reading.
-
-        The ``group`` is named, never joined.
-        """
+    def __init__(self, archive: Archive | None, bootstrap: str, *, headers: bool = True) -> None:
+        """Without ``headers`` the log's blocks have none (see ``Log``)."""
         self._archive = archive
-        self._open_log = partial(Log, bootstrap, headers=headers, group=group)
+        self._open_log = partial(Log, bootstrap, headers=headers)
         self._log = self._open_log()
 
     def __enter__(self) -> History:
@@ -70,15 +58,6 @@ class History:
     def end(self, tp: TopicPartition) -> int:
         """Behind what is committed now. The archive never has more than the log had."""
         return self._log.range(tp)[1]
-
-    def at(self, tp: TopicPartition, moment: datetime) -> int:
-        """The first offset whose record was produced then or later; the end if there is none."""
-        moment_ms = round(moment.timestamp() * 1000)
-        if self._archive is not None:
-            found = self._archive.since(*tp, moment_ms)
-            if found is not None:
-                return found
-        return self._log.at(tp, moment_ms)
 
     def blocks(self, tp: TopicPartition, first: int, last: int) -> Iterator[Block]:
         """Records ``[first..last]`` in offset order, each once, in Blocks of at most 65,536.

@@ -84,22 +84,6 @@ class Archive:
                 f"has {_shown(self.spans(*tp))}"
             )
 
-    def since(self, topic: str, partition: int, moment_ms: int) -> int | None:
-        """The offset of the first record with Kafka's timestamp then or later; None if none is.
-
-        Looks into the footers of all files before it.
-        """
-        for file in self.files(topic, partition):
-            with self._opened(file) as (parquet, _), _proving(file):
-                span = _span(parquet.metadata, "timestamp")
-            if span is None or span[1] < moment_ms:
-                continue
-            for block in self.blocks(topic, partition, file.first, file.last):
-                found = np.flatnonzero(block.timestamps >= moment_ms)
-                if len(found):
-                    return int(block.offsets[found[0]])
-        return None
-
     def time_span(self, file: File) -> tuple[int, int] | None:
         """Least and greatest time of a file's events, ms since 1970; None if not all is known.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -93,23 +92,6 @@ def test_what_an_open_transaction_has_is_not_committed_yet(topic, tmp_path):
         assert history.end(topic.tp) == before + 6
         assert read(history, topic, 0, before + 5) == topic.records()
     assert archived(topic, url).records == 5
-
-
-def test_a_moment_is_found_in_the_archive_and_in_the_log(topic, tmp_path):
-    url = str(tmp_path)
-    archived(topic, url)
-    topic.trim(topic.records()[30].offset)
-    topic.send(5)
-    with History(Archive(url), topic.kafka) as history:
-        records = read(history, topic, 0, history.end(topic.tp) - 1)
-        for number, record in enumerate(records):
-            moment = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-            assert history.at(topic.tp, moment) == record.offset
-            if number:
-                earlier = moment - timedelta(milliseconds=1)
-                assert history.at(topic.tp, earlier) == record.offset
-        late = datetime.fromtimestamp(records[-1].timestamp / 1000 + 1, UTC)
-        assert history.at(topic.tp, late) == history.end(topic.tp)
 
 
 def test_without_an_archive_history_is_the_log(topic):

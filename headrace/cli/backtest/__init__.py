@@ -78,7 +78,8 @@ def backtest(
     wanted = None if given is None else asked.asked(given, offline.asked_key, timestamp)
     ends = _drained(declared, where, offline.topics) if compare else None
     began = time.monotonic()
-    with History(Archive(at) if at else None, where.kafka) as history:
+    headers = any(declared.topics[topic].dedupe for topic in offline.topics)
+    with History(Archive(at) if at else None, where.kafka, headers=headers) as history:
         frames = Frames(root, declared, history)
         with _told(json) as tell:
             if given is None or wanted is None:
