@@ -74,7 +74,7 @@ def backtest(
     settings = declared.archive
     at = url or (settings.url if settings else None)
     stretch = Stretch(offline.time, moment("--from", from_), moment("--to", to))
-    given = None if as_of is None else files.read(as_of)
+    given = None if as_of is None else files.read(as_of, offline.asked_key)
     wanted = None if given is None else asked.asked(given, offline.asked_key, timestamp)
     ends = _drained(declared, where, offline.topics) if compare else None
     began = time.monotonic()
