@@ -75,10 +75,10 @@ def field(**one: Any) -> dict[str, Any]:
         (declared(**{"from": {ORDERS: {"where": "typ = 'x'"}}}), 'where', "no field 'typ'", "type"),
         (declared(**{"from": {ORDERS: {"where": "type = 'plaecd'"}}}), "where", "no symbol 'plaecd'", "placed"),  # noqa: E501
         (declared(**{"from": {ORDERS: {"where": "total"}}}), "where", "gives decimal(12, 2)", "compare"),  # noqa: E501
-        (declared(**{"from": {ORDERS: {"where": "total >"}}}), "where", "not an expression", "mend"),
+        (declared(**{"from": {ORDERS: {"where": "total >"}}}), "where", "not an expression", "mend"),  # noqa: E501
         (declared(**{"from": {ORDERS: {"where": "UPPER(carrier) = 'X'"}}}), "where", "same in every store", "agents:"),  # noqa: E501
         (declared(**{"from": {ORDERS: {"where": "SUM(total) > 1"}}}), "where", "same in every store", "known"),  # noqa: E501
-        (declared(**{"from": {ORDERS: {"each": "total"}}}), "each", "is no list of records", "lines"),
+        (declared(**{"from": {ORDERS: {"each": "total"}}}), "each", "is no list of records", "lines"),  # noqa: E501
         (declared(key=["carrier"]), "key.0", "may be null", "carrier IS NOT NULL"),
         (declared(key=["nothing"]), "key.0", "no such field", "map it"),
         (declared(key=["total"]), "key.0", "is decimal(12, 2)", "text"),
