@@ -9,6 +9,7 @@ import pytest
 
 from headrace import agent as agents
 from headrace import topology as topologies
+from headrace.topology.aggregates import grain_s
 from headrace.topology.model import Keyspace
 from headrace.topology.problem import Problem
 from tests.declared.cases import DECLARED
@@ -51,6 +52,15 @@ def test_a_view_has_the_columns_that_readers_know(tmp_path: Path):
     assert view.columns["shown"] == "AggregateFunction(uniqExact, String)"
     assert view.columns["totals"] == "AggregateFunction(quantilesDD(0.01, 0.1, 0.5, 0.99), Float64)"
     assert list(view.from_) == ["orders"]
+
+
+@pytest.mark.parametrize(
+    ("every", "seconds"), [("1m", 60), ("1d", 86_400), ("7m", 420), ("10s", 10)]
+)
+def test_metrics_know_how_long_windows_are(tmp_path: Path, every: str, seconds: int):
+    one = declared(window={"name": "at", "every": every}, keep="clickhouse")
+    view = topologies.load(write(tmp_path, plain(one))).clickhouse.views["it"]
+    assert grain_s(view, "at") == seconds
 
 
 def declared(**parts: Any) -> dict[str, Any]:

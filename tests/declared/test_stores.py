@@ -8,11 +8,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import polars as pl
 import pytest
 
 from headrace import agent as agents
 from headrace import topology as topologies
 from headrace.declared import batch, reading
+from headrace.declared.plan import Plan
 from headrace.declared.planned import planned
 from headrace.endpoints import Endpoints
 from headrace.frame import Frame
@@ -118,6 +120,17 @@ def _value(text: str, is_set: bool) -> Any:
     return int(text)
 
 
+def windows(view: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """Arrow has ClickHouse's DateTime as seconds and its Date as days."""
+    if plan.begins is None:
+        return view
+    name = plan.begins.window.name
+    if plan.begins.window.calendar:
+        return view.with_columns(pl.col(name).cast(pl.Int32).cast(pl.Date))
+    seconds = pl.col(name).cast(pl.Int64) * 1_000
+    return view.with_columns(seconds.cast(pl.Datetime("ms", "UTC")))
+
+
 @pytest.mark.timeout(300)
 def test_both_stores_hold_what_plain_python_says(tmp_path: Path, stack: Endpoints):
     name = f"d{uuid.uuid4().hex[:8]}"
@@ -147,7 +160,7 @@ def test_both_stores_hold_what_plain_python_says(tmp_path: Path, stack: Endpoint
             offline = batch.table(topology, registry, declared, [(f.topic, f.df) for f in frames])
             assert held.rows(offline) == expected, declared
             if declared in topology.clickhouse.views:
-                view = reader.frame(reading.select(plan))
+                view = windows(reader.frame(reading.select(plan)), plan)
                 assert held.rows(view) == expected, declared
             if declared in topology.agents and declared != "seen":
                 expected = [
