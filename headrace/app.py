@@ -10,14 +10,19 @@ from typing import Any
 import faust
 
 from headrace import agent as agents
+from headrace.agent import EncodeEvent
 from headrace.block import TopicPartition
 from headrace.clock import Clock, SystemClock
 from headrace.collector import calm
 from headrace.delivery.delivery import Delivery, Parts
 from headrace.delivery.job import Job
+from headrace.delivery.keyed import Keyed
 from headrace.delivery.log import Offsets
+from headrace.delivery.timers import Timers
 from headrace.endpoints import Endpoints, load, state_dir
 from headrace.frame import Decode
+from headrace.keyed.encode import encoders
+from headrace.keyed.store import KeyedStore
 from headrace.metrics import Metrics
 from headrace.preflight import check_topics
 from headrace.private.fields import private_columns
@@ -31,8 +36,9 @@ from headrace.topology.model import Topology
 from headrace.transport.credentials import for_faust
 from headrace.transport.deadletters import DeadLetterProducer
 from headrace.transport.driver import broker_url, register
+from headrace.transport.emitter import KafkaEmitter
 from headrace.transport.schema import BlockSchema, BlockTopic
-from sinks.factory import make_sinks
+from sinks.factory import keyed_store, make_sinks
 
 THREADS = 3
 METADATA_MS = 3_000
@@ -52,8 +58,14 @@ class Runtime:
         sinks: Sequence[Sink],
         clock: Clock,
         id_decoders: Mapping[str, Decode] | None = None,
+        store: KeyedStore | None = None,
+        encode: Mapping[str, EncodeEvent] | None = None,
     ) -> None:
-        """``id_decoders`` decode only the ids of topics with ``dedupe``: quicker, the same."""
+        """``id_decoders`` decode only the ids of topics with ``dedupe``: quicker, the same.
+
+        ``store`` reads what a sink keeps of states and emitted events, ``encode`` makes records of
+        those: needed where agents keep state or emit.
+        """
         self.topology = topology
         self.clock = clock
         self.metrics = Metrics()
@@ -61,13 +73,21 @@ class Runtime:
         self.failed: Exception | None = None
         self._decoders = decoders
         self._id_decoders = {**decoders, **(id_decoders or {})}
-        self._agents = agents.functions(topology)
+        self._agents = agents.functions(topology, encode or {})
         self._sinks = sinks
+        self._emitter = KafkaEmitter(endpoints.kafka)
+        self._keyed = None if store is None else self._keyed_by(store, encode or {})
         self._dead_letters = DeadLetterProducer(
             endpoints.kafka, topology.dead_letters.suffix, clock
         )
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="block")
         self._started = False
+
+    def _keyed_by(self, store: KeyedStore, encode: Mapping[str, EncodeEvent]) -> Keyed:
+        topology, emitter = self.topology, self._emitter
+        stateful = agents.stateful(topology, encode)
+        timers = Timers(topology, store, emitter, encode, self.clock, self.metrics)
+        return Keyed(store, emitter, stateful, timers)
 
     def deliver(
         self,
@@ -92,6 +112,7 @@ class Runtime:
                 on_room=on_room,
                 on_fatal=on_fatal,
                 on_behind=on_behind,
+                keyed=self._keyed,
             ),
             offsets,
         )
@@ -109,6 +130,7 @@ class Runtime:
         for sink in self._sinks:
             await sink.close()
         await self._dead_letters.close()
+        await self._emitter.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
@@ -134,7 +156,8 @@ def create(root: Path | None = None, clock: Clock | None = None) -> faust.App:
     }
     sinks = make_sinks(topology, endpoints, private_columns(topology, registry))
     clock = clock or SystemClock()
-    runtime = Runtime(topology, endpoints, decoders, sinks, clock, id_decoders)
+    store, encode = keyed_store(sinks), encoders(topology, registry)
+    runtime = Runtime(topology, endpoints, decoders, sinks, clock, id_decoders, store, encode)
     return compose(runtime, endpoints, root)
 
 

@@ -1,4 +1,4 @@
-"""Where the three services are: by environment, else as ``headrace up`` left them."""
+"""Where the services are: by environment, else as ``headrace up`` left them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ VARIABLES = {
     "clickhouse": "HEADRACE_CLICKHOUSE",
     "redis": "HEADRACE_REDIS",
 }
+#: What only moving from another system needs: a PostgreSQL database, Kafka Connect's REST address.
+OPTIONAL = {"postgres": "HEADRACE_POSTGRES", "connect": "HEADRACE_CONNECT"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,19 +50,15 @@ def state_dir(root: Path | None = None) -> Path:
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The addresses that the environment names, by service."""
-    return {name: environ[var] for name, var in VARIABLES.items() if environ.get(var)}
+    variables = VARIABLES | OPTIONAL
+    return {name: environ[var] for name, var in variables.items() if environ.get(var)}
 
 
 def load(root: Path | None = None) -> Endpoints:
     """Read the addresses; raise ConfigError naming all that is missing or wrong."""
     given = from_environment()
     problems = _secure(given)
-    found: dict[str, str] = {}
-    path = state_dir(root) / STATE_FILE
-    if path.exists():
-        services = orjson.loads(path.read_bytes())["services"]
-        found = {name: entry["address"] for name, entry in services.items()}
-    found |= given
+    found = _started(root) | given
     missing = [name for name in VARIABLES if name not in found]
     if missing:
         variables = ", ".join(VARIABLES[name] for name in missing)
@@ -73,6 +71,33 @@ def load(root: Path | None = None) -> Endpoints:
     return Endpoints(**{name: found[name] for name in VARIABLES})
 
 
+def optional(service: str, root: Path | None = None) -> str:
+    """The address of one of OPTIONAL; raise ConfigError saying how to give it.
+
+    That of PostgreSQL is a secret where it has a password.
+    """
+    given = from_environment()
+    problems = _secure(given)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    address = given.get(service) or _started(root).get(service)
+    if address is None:
+        raise ConfigError(
+            f"no address for {service}: start a local one with 'headrace up --with {service}', or "
+            f"set {OPTIONAL[service]}"
+        )
+    return address
+
+
+def _started(root: Path | None) -> dict[str, str]:
+    """The addresses of what ``headrace up`` started."""
+    path = state_dir(root) / STATE_FILE
+    if not path.exists():
+        return {}
+    services = orjson.loads(path.read_bytes())["services"]
+    return {name: entry["address"] for name, entry in services.items()}
+
+
 def _secure(given: dict[str, str]) -> list[str]:
     """Put passwords into the URLs that the environment names; what is wrong with its security."""
     security, problems = kafka_security.read(os.environ)
@@ -81,8 +106,9 @@ def _secure(given: dict[str, str]) -> list[str]:
             f"HEADRACE_KAFKA_SECURITY: {security.protocol!r} is set, but HEADRACE_KAFKA is not: "
             f"the local Kafka speaks plaintext"
         )
-    for name in ("clickhouse", "redis"):
-        url, wrong = complete(VARIABLES[name], given.get(name), os.environ)
+    for name in ("clickhouse", "redis", "postgres"):
+        variable = (VARIABLES | OPTIONAL)[name]
+        url, wrong = complete(variable, given.get(name), os.environ)
         if url is not None:
             given[name] = url
         problems += wrong

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from headrace.block import TopicPartition
 from headrace.sink import BlockRange, Mark
-from headrace.writes import Kind, RedisOps, Writes
+from headrace.writes import Emit, Kind, RedisOps, State, Writes
 
 #: partition, keyspace, id
 Key = tuple[int, str, str]
@@ -18,7 +18,8 @@ class MemorySink:
     """Implements ``Sink``; ``tables`` and ``redis`` show what it holds.
 
     ``redis`` maps a key to field → value: integers for counters, ``(bucket, sum)`` for rings,
-    ``(version, value)`` for last values, floats for sorted sets.
+    ``(version, value)`` for last values, floats for sorted sets. ``states`` has what agents keep,
+    ``due`` the times (ms) at which keys are due, ``events`` what was emitted, by topic.
     """
 
     name = "memory"
@@ -27,6 +28,9 @@ class MemorySink:
     def __init__(self) -> None:
         self.tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.redis: dict[Key, dict[str, Any]] = {}
+        self.states: dict[Key, bytes] = {}
+        self.due: dict[Key, int] = {}
+        self.events: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         self.done: dict[TopicPartition, int] = {}
 
     def takes(self, topic: str) -> bool:
@@ -53,6 +57,10 @@ class MemorySink:
             self.tables[rows.table].extend(rows.frame.to_dicts())
         for op in writes.redis:
             self.update(block.partition, op)
+        for state in writes.state:
+            self.keep(block.partition, state)
+        for emit in writes.events:
+            self.emit(emit)
         self.done[tp] = block.last
 
     async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
@@ -76,6 +84,17 @@ class MemorySink:
             if not held:
                 del self.redis[key]
 
+    def keep(self, partition: int, state: State) -> None:
+        """Replace states and their due times."""
+        for id_, value in state.values.items():
+            key = (partition, state.keyspace, id_)
+            _put(self.states, key, value)
+            _put(self.due, key, state.due.get(id_))
+
+    def emit(self, emit: Emit) -> None:
+        """Take emitted events, as often as they come."""
+        self.events[emit.topic].extend(emit.events)
+
     def state(self) -> Iterator[tuple[str, Any]]:
         """All contents in a comparable order, rows without regard to their order."""
         for table, rows in sorted(self.tables.items()):
@@ -83,6 +102,15 @@ class MemorySink:
                 yield table, sorted(map(repr, rows))
         for key in sorted(self.redis):
             yield repr(key), dict(sorted(self.redis[key].items()))
+        for key in sorted(self.states):
+            yield repr(key), (self.states[key], self.due.get(key))
+
+
+def _put(held: dict[Key, Any], key: Key, value: Any) -> None:
+    if value is None:
+        held.pop(key, None)
+    else:
+        held[key] = value
 
 
 def _add(held: dict[str, Any], row: dict[str, Any]) -> None:

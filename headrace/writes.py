@@ -8,9 +8,10 @@ idempotent by themselves: the sink's fence makes them so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 import polars as pl
 
@@ -70,23 +71,73 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Emit:
+    """Events for a topic, as ``Encoder.encode`` takes them; exactly once together with the block.
+
+    Each has the topic's key field, and in the field of its ``dedupe`` an id that follows from the
+    log: it is sent again after a crash, and only the id tells.
+    """
+
+    topic: str
+    events: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """What an agent keeps by key after the block; None forgets a key.
+
+    ``due`` has the time (ms since epoch) at which a key's timer is due; keys that are not in it
+    have none. Keys that are not in ``values`` keep what they have, their timers too.
+    """
+
+    keyspace: str
+    values: Mapping[str, bytes | None]
+    due: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An emitted event as Kafka gets it. ``partition`` None: that of the key."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Writes:
-    """All an agent (or all agents together) ask for one block."""
+    """All an agent (or all agents together) ask for one block.
+
+    ``outgoing`` is the engine's: what ``events`` become once they are encoded.
+    """
 
     rows: Sequence[Rows] = ()
     redis: Sequence[RedisOps] = ()
+    events: Sequence[Emit] = ()
+    state: Sequence[State] = ()
+    outgoing: Sequence[Outgoing] = ()
 
     def __add__(self, other: Writes) -> Writes:
-        return Writes((*self.rows, *other.rows), (*self.redis, *other.redis))
+        return Writes(
+            (*self.rows, *other.rows),
+            (*self.redis, *other.redis),
+            (*self.events, *other.events),
+            (*self.state, *other.state),
+            (*self.outgoing, *other.outgoing),
+        )
+
+    def combined(self) -> Writes:
+        """As sinks take them: each target once. Raises Terminal, see ``combine``."""
+        return replace(self, redis=combine(self.redis), state=_states(self.state))
 
     def after(self, offset: int) -> Writes:
         """Without the rows of records up to ``offset``: for a table that has those.
 
-        Updates for Redis stay as they are; they can't be told apart by record.
+        All that is for Redis stays as it is; it can't be told apart by record.
         """
         later = pl.col(OFFSET) > offset
-        rows = [Rows(r.table, r.frame.filter(later)) for r in self.rows]
-        return Writes(rows, self.redis)
+        return replace(self, rows=[Rows(r.table, r.frame.filter(later)) for r in self.rows])
 
 
 NOTHING = Writes()
@@ -144,6 +195,17 @@ def combine(ops: Iterable[RedisOps]) -> list[RedisOps]:
         RedisOps(kind, keyspace, merge(kind, pl.concat(frames, how="vertical")), keep)
         for (kind, keyspace, keep), frames in groups.items()
     ]
+
+
+def _states(states: Iterable[State]) -> list[State]:
+    """One State a keyspace; of a key that stands in several, the last one counts."""
+    merged: dict[str, State] = {}
+    for state in states:
+        before = merged.get(state.keyspace, State(state.keyspace, {}))
+        due = {key: at for key, at in before.due.items() if key not in state.values}
+        values = {**before.values, **state.values}
+        merged[state.keyspace] = State(state.keyspace, values, {**due, **state.due})
+    return list(merged.values())
 
 
 def _checked(op: RedisOps) -> pl.DataFrame:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from headrace.endpoints import Endpoints
+from headrace.keyed.store import KeyedStore
 from headrace.private.erasure import Eraser
 from headrace.private.ring import KeyStore
 from headrace.sink import Sink
@@ -38,6 +39,11 @@ def make_sinks(
         for name, table in topology.clickhouse.tables.items()
     ]
     return [*tables, RedisSink(topology, endpoints.redis)]
+
+
+def keyed_store(sinks: Sequence[Sink]) -> KeyedStore:
+    """What reads states, emitted events and due times where one of the sinks writes them."""
+    return next(sink.states for sink in sinks if isinstance(sink, RedisSink))
 
 
 def make_telling(topology: Topology, endpoints: Endpoints) -> Telling:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.contract import SCHEMA_FILE
 from headrace.errors import ConfigError
-from headrace.stack.kafka import INSTALL, cache_dir
+from headrace.stack.maven import INSTALL, cache_dir
 
 PEERS = Path(__file__).resolve().parent
 MAIN = "headrace.bench.Peer"

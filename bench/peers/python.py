@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from headrace.errors import ConfigError
-from headrace.stack.kafka import cache_dir
+from headrace.stack.maven import cache_dir
 
 PEERS = Path(__file__).resolve().parent
 TOLD = 800  # characters of pip's output that an error repeats

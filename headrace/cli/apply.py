@@ -25,12 +25,18 @@ from sinks.clickhouse.migrate import Migration
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A change to a running system; ``conflict`` ones need an operator."""
+    """A change to a running system; ``conflict`` ones need an operator, ``replay`` ones that.
+
+    ``column`` is the one of ``object`` that changes, ``touches`` what reads it in the end.
+    """
 
     system: str
     object: str
     what: str
     conflict: bool = False
+    column: str | None = None
+    touches: tuple[str, ...] = ()
+    replay: bool = False
 
 
 def steps(root: Path, declared: Topology, where: Endpoints) -> list[Step]:
@@ -50,7 +56,7 @@ def steps(root: Path, declared: Topology, where: Endpoints) -> list[Step]:
     migration = Migration(declared, root, where.clickhouse)
     try:
         planned += [
-            Step("clickhouse", c.object, c.what, conflict=c.sql is None)
+            Step("clickhouse", c.object, c.what, c.conflict, column=c.column, replay=c.replay)
             for c in migration.changes()
         ]
     finally:
@@ -82,10 +88,12 @@ def show(planned: list[Step], as_json: bool, verb: str) -> None:
         return
     console = Console()
     for step in planned:
-        mark = "[red]conflict[/]" if step.conflict else verb
+        mark = "[red]conflict[/]" if step.conflict else "replay" if step.replay else verb
         console.print(
             f"{mark}  {step.system}  [bold]{step.object}[/]  {step.what}", highlight=False
         )
+        if step.touches:
+            console.print(f"       touches {'; '.join(step.touches)}", highlight=False)
     if not planned:
         console.print("Nothing to do: the systems are as declared.")
 
@@ -100,5 +108,6 @@ def apply(
     details = {topology.FILE: f"sha256 {hashlib.sha256(file).hexdigest()}"}
     with audited(declared, where, Act.APPLY, declared.name, details) as told:
         planned = apply_all(root, declared, where)
-        told["steps"] = "; ".join(f"{s.system} {s.object}: {s.what}" for s in planned) or "none"
+        done = [f"{s.system} {s.object}: {s.what}" for s in planned if not s.replay]
+        told["steps"] = "; ".join(done) or "none"
     show(planned, json, "done")

@@ -12,14 +12,19 @@ from headrace import agent, topology
 from headrace.errors import ConfigError
 from headrace.topology import Topology, checks
 from headrace.topology.problem import Problem
+from headrace.topology.tree import Tree
 
 
 def check(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Validate topology.yaml, the schemas it names and the agents; exit code 2 if not right."""
-    found, problems = topology.examine(Path.cwd())
-    if found is not None:
-        problems = [*problems, *_functions(found)]
+    root = Path.cwd()
+    found, problems = topology.examine(root)
     warnings = checks.warnings(found) if found is not None else []
+    if found is not None and not problems:
+        problems, unread = _selects(found, root)
+        warnings += unread
+    if found is not None:
+        problems = [*problems, *_functions(found, all_=not problems)]
     if json:
         report = {
             "valid": not problems,
@@ -38,13 +43,25 @@ def check(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
         raise typer.Exit(2)
 
 
-def _functions(found: Topology) -> list[Problem]:
+def _selects(found: Topology, root: Path) -> tuple[list[Problem], list[str]]:
+    from headrace.lineage import check as views
+
+    tree = Tree(topology.FILE, (root / topology.FILE).read_text(encoding="utf-8"))
+    unread = views.check(found, tree, root)
+    return tree.problems, unread
+
+
+def _functions(found: Topology, *, all_: bool) -> list[Problem]:
+    """Agents that can't be imported; with ``all_`` also hooks of processes, which must be right."""
     problems = []
     for name, declared in found.agents.items():
+        made = name in found.processes
+        if made and not all_:
+            continue
         try:
-            agent.resolve(declared.function)
+            agent.function(found, name)
         except ConfigError as error:
-            path = f"agents.{name}.function"
+            path = f"processes.{name}.commands" if made else f"agents.{name}.function"
             fix = "name an importable module:function"
             problems.append(
                 Problem("topology.yaml", 1, 1, path, declared.function, str(error), fix)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from types import TracebackType
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaTP
@@ -21,6 +22,18 @@ PATIENCE_S = 30.0
 Ranges = Mapping[int, tuple[int, int]]
 
 
+def committed_only(link: Link, group: str) -> dict[str, Any]:
+    """Settings of a consumer that reads to ends, commits nothing, and whose group is only named."""
+    return {
+        **link.settings(),
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "log_level": 3,  # errors only: the rest is raised, or retried
+        "isolation.level": "read_committed",
+    }
+
+
 class RangeReader:
     """Reads what is committed of one topic; ``partitions`` are those that it has."""
 
@@ -32,16 +45,7 @@ class RangeReader:
         """
         self.topic = topic
         link = Link(bootstrap)
-        self._consumer = Consumer(
-            {
-                **link.settings(),
-                "group.id": group,
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "log_level": 3,  # errors only: the rest is raised, or retried
-                "isolation.level": "read_committed",
-            }
-        )
+        self._consumer = Consumer(committed_only(link, group))
         try:
             found = link.metadata(self._consumer, PATIENCE_S, topic).topics[topic]
             if found.error is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -48,20 +48,23 @@ def table(
     """
     ready = planned(topology, registry, name)
     shapes = {t: Shape.of(registry.latest(topology.topics[t].schema_)) for t in ready.feeds}
-    made = _Table(ready, shapes)
+    made = Table(ready, shapes)
     for topic, df in frames:
         if topic in ready.feeds:
             made.add(ready.feeds[topic], df)
     return made.done()
 
 
-class _Table:
+class Table:
     """Parts of the table, merged now and then."""
 
-    def __init__(self, plan: Plan, shapes: Mapping[str, Shape]) -> None:
+    def __init__(
+        self, plan: Plan, shapes: Mapping[str, Shape], by: Sequence[str] | None = None
+    ) -> None:
+        """``by``: what tells rows of the table apart, if not window and keys (``asof``)."""
         self._plan = plan
         window = [BEGIN] if plan.begins else []
-        self._by = [*window, *(key(name) for name in plan.declared.key)]
+        self._by = list(by) if by else [*window, *(key(name) for name in plan.declared.key)]
         by = self._by or [_ALL]
         fields = plan.declared.fields.items()
         rings = (plan.declared.keep.redis or InRedis()).rings
@@ -79,7 +82,10 @@ class _Table:
 
     def add(self, feed: Feed, df: pl.DataFrame) -> None:
         """The events of one frame."""
-        made = rows(self._plan, feed, df)
+        self.take(feed, rows(self._plan, feed, df))
+
+    def take(self, feed: Feed, made: pl.DataFrame) -> None:
+        """What ``rows`` made of the events of one frame."""
         if not self._by:
             made = made.with_columns(pl.lit(0).alias(_ALL))
         by = self._by or [_ALL]

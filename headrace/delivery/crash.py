@@ -7,8 +7,17 @@ import signal
 
 VARIABLE = "HEADRACE_CRASH"  # "<point>:<n>": die when <point> is passed for the n-th time
 POINTS = ("planned", "intended", "computed", "dead_lettered", "applied_one", "applied", "done")
+#: The same where events are emitted: in Kafka and still in the outbox, and removed from it.
+KEYED_POINTS = ("emitted", "relayed")
 #: The same in ``headrace dlq redrive``.
 REDRIVE_POINTS = ("redrive_fenced", "redrive_sent", "redrive_committed")
+#: The same in ``headrace replay``.
+REPLAY_POINTS = (
+    "replay_planned", "replay_opened", "replay_cut", "replay_inserted", "replay_noted",
+    "replay_copied", "replay_compared", "replay_shown", "replay_switched",
+)  # fmt: skip
+#: The same in ``headrace sync run``.
+SYNC_POINTS = ("sync_sent", "sync_committed")
 
 _point, _, _count = os.environ.get(VARIABLE, "").partition(":")
 _left = int(_count or 1)

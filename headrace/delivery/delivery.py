@@ -16,6 +16,7 @@ from headrace.delivery.ceiling import Ceiling
 from headrace.delivery.committer import Committer
 from headrace.delivery.duplicates import Duplicates
 from headrace.delivery.job import Job
+from headrace.delivery.keyed import Keyed
 from headrace.delivery.log import DeadLetters, Offsets
 from headrace.delivery.pace import Pace, Turn
 from headrace.delivery.partition import PartitionDelivery
@@ -48,6 +49,8 @@ class Parts:
     on_room: Callable[[], None]
     on_fatal: Callable[[Exception], None]
     on_behind: Callable[[TopicPartition], None]
+    #: Where agents keep state or emit events.
+    keyed: Keyed | None = None
 
 
 class Delivery:
@@ -67,6 +70,8 @@ class Delivery:
         self._recalls: dict[asyncio.Future[None], TopicPartition] = {}
         config = parts.topology.delivery
         self._exactly_once = config.guarantee == "exactly_once"
+        self._stateful = parts.keyed.stateful if parts.keyed else {}
+        self._timing: asyncio.Task[None] | None = None
 
     async def assign(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Start]:
         """Begin delivering partitions; returns where each must be consumed from.
@@ -84,7 +89,15 @@ class Delivery:
             starts[tp] = planned.start
             self._parts.metrics.replays[tp.topic] += len(planned.start.wholes)
             self._partitions[tp] = self._deliver(tp, planned)
+        self._time()
         return starts
+
+    def _time(self) -> None:
+        """See to it that timers run: for whatever is assigned from now on."""
+        timers = self._parts.keyed.timers if self._parts.keyed else None
+        if timers and self._timing is None:
+            self._timing = asyncio.create_task(timers.run(self._partitions.keys), name="timers")
+            self._timing.add_done_callback(self._ended)
 
     async def _marks(
         self, tps: Collection[TopicPartition]
@@ -112,7 +125,9 @@ class Delivery:
         await asyncio.gather(*(partition.stop(timeout) for partition in gone))
 
     async def stop(self, timeout: float) -> None:
-        """Stop all partitions."""
+        """Stop all partitions, and timers."""
+        if self._timing is not None:
+            self._timing.cancel()
         await self.revoke(list(self._partitions), timeout)
 
     def room(self, tp: TopicPartition) -> int:
@@ -150,6 +165,9 @@ class Delivery:
 
     def _recalled(self, task: asyncio.Future[None]) -> None:
         del self._recalls[task]
+        self._ended(task)
+
+    def _ended(self, task: asyncio.Future[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._parts.on_fatal(error if isinstance(error, Exception) else RuntimeError(error))
 
@@ -163,10 +181,11 @@ class Delivery:
         job = Job(
             block,
             self._duplicates.decode(block, parts.decoders[block.topic]),
-            {name: parts.agents[name] for name in names},
+            {name: parts.agents[name] for name in names if name in parts.agents},
             parts.executor,
             turn,
             BlockTrace(block, parts.topology.name),
+            {name: self._stateful[name] for name in names if name in self._stateful},
         )
         self._partitions[block.tp].offer(job)
         return job
@@ -190,4 +209,5 @@ class Delivery:
             on_room=parts.on_room,
             on_fatal=parts.on_fatal,
             on_behind=parts.on_behind,
+            keyed=parts.keyed.of(parts.topology, tp, parts.metrics) if parts.keyed else None,
         )

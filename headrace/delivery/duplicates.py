@@ -120,17 +120,25 @@ class Duplicates:
     def _first_only(self, frame: Frame, seen: Seen) -> Frame:
         declared = self._declared[frame.topic]
         assert declared is not None
-        df = frame.df
-        offsets = df[OFFSET].to_numpy()
-        repeated = seen.repeats(df[declared.key], offsets, frame.block.last)
-        # Sent again on purpose: its id may stand in the window because it was set aside there.
-        repeated[repeated] = ~redriven(frame.block, offsets[repeated])
-        count = int(np.count_nonzero(repeated))
-        if not count:
-            return frame
-        return replace(frame, df=df.filter(pl.Series(~repeated)), repeats=count)
+        return first_only(frame, declared.key, seen)
 
     def _turn(self, tp: TopicPartition) -> tuple[asyncio.Future[None] | None, asyncio.Future[None]]:
         before = self._turns.get(tp)
         self._turns[tp] = mine = asyncio.get_running_loop().create_future()
         return before, mine
+
+
+def first_only(frame: Frame, key: str, seen: Seen) -> Frame:
+    """The frame without repeats of what ``seen`` was told, which is told the frame.
+
+    Frames of a partition come in the order of the log.
+    """
+    df = frame.df
+    offsets = df[OFFSET].to_numpy()
+    repeated = seen.repeats(df[key], offsets, frame.block.last)
+    # Sent again on purpose: its id may stand in the window because it was set aside there.
+    repeated[repeated] = ~redriven(frame.block, offsets[repeated])
+    count = int(np.count_nonzero(repeated))
+    if not count:
+        return frame
+    return replace(frame, df=df.filter(pl.Series(~repeated)), repeats=count)

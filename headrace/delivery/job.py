@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
-from headrace.agent import AgentFunction, poison
+from headrace.agent import AgentFunction, StatefulAgent, States, poison
 from headrace.block import Block
 from headrace.delivery.pace import Turn
 from headrace.delivery.threads import in_thread
@@ -28,8 +29,14 @@ class Outcome:
     failed: Mapping[str, int]
 
 
+#: Reads the states before a block, by keyspace, for the keys of its frame; None: not needed.
+ReadStates = Callable[[Frame], Awaitable[Mapping[str, States] | None]]
+
+
 class Job:
     """A Block with the work on it. Faust hands the same Job to each agent's stream.
+
+    Agents with state are run when the outcome is asked for: not before the block before is applied.
 
     ``frame`` is the block as it will be when it is decoded. Agents run in ``executor``'s threads;
     Polars, Arrow and NumPy release the GIL. ``trace`` has the block's span.
@@ -43,11 +50,13 @@ class Job:
         executor: Executor,
         turn: Turn | None,
         trace: BlockTrace,
+        stateful: Mapping[str, StatefulAgent] | None = None,
     ) -> None:
         self.block = block
         self.trace = trace
         trace.until("decode", frame)
         self._agents = agents
+        self._stateful = stateful or {}
         self._executor = executor
         self._turn = turn
         self._frame = frame
@@ -61,6 +70,8 @@ class Job:
 
     async def run(self, agent: str) -> None:
         """Run one agent on the block and keep what it asks for, or how it failed."""
+        if agent in self._stateful:
+            return
         result = self._writes[agent]
         try:
             frame = await self.frame()
@@ -76,44 +87,50 @@ class Job:
             if not result.done():
                 result.set_result(writes)
 
-    async def outcome(self) -> Outcome:
+    async def outcome(self, read: ReadStates | None = None) -> Outcome:
         """Wait for all agents; raise what decoding raised, or an agent's HeadraceError.
+
+        Agents with state are run if ``read`` is given and has states for them.
 
         When an agent raised anything else, the records that make it raise are found by halving
         the block (agents are functions of the records, so a block may be cut anywhere), set aside
         for every agent, and the block is computed again without them.
         """
         frame = await self.frame()
-        results = await asyncio.gather(*self._writes.values(), return_exceptions=True)
+        answers = await asyncio.gather(*self._writes.values(), return_exceptions=True)
+        results = dict(zip(self._writes, answers, strict=True))
+        _raise_ours(results)
+        runs: dict[str, Callable[[Frame], Writes]] = dict(self._agents)
+        states = await read(frame) if read is not None else None
+        if states is not None:
+            keyed = {
+                name: partial(agent.run, states=states[agent.keyspace])
+                for name, agent in self._stateful.items()
+            }
+            results |= await self._compute(keyed, frame)
+            runs |= keyed
         bad = list(frame.bad)
-        failed = [
-            name for name, r in zip(self._writes, results, strict=True) if isinstance(r, Exception)
-        ]
-        for result in results:
-            if isinstance(result, HeadraceError) or (
-                isinstance(result, BaseException) and not isinstance(result, Exception)
-            ):
-                raise result
-        while failed:
+        while failed := [name for name, r in results.items() if isinstance(r, Exception)]:
+            _raise_ours(results)
             for name in failed:
-                found, frame = await in_thread(
-                    self._executor, poison, name, self._agents[name], frame
-                )
+                agent = self._stateful.get(name) or self._agents[name]
+                held = states[agent.keyspace] if states and isinstance(agent, StatefulAgent) else {}
+                found, frame = await in_thread(self._executor, poison, name, agent, frame, held)
                 bad.extend(found)
-            failed, results = await self._again(frame)
-        writes = sum((r for r in results if isinstance(r, Writes)), NOTHING)
+            results = await self._compute(runs, frame)
+        writes = sum((r for r in results.values() if isinstance(r, Writes)), NOTHING)
         bad.sort(key=lambda entry: entry.index)
         return Outcome(writes, tuple(bad), len(frame), frame.repeats, frame.failed)
 
-    async def _again(self, frame: Frame) -> tuple[list[str], list[Writes | BaseException]]:
-        results: list[Writes | BaseException] = await asyncio.gather(
-            *(in_thread(self._executor, function, frame) for function in self._agents.values()),
-            return_exceptions=True,
-        )
-        failed = [
-            name for name, r in zip(self._agents, results, strict=True) if isinstance(r, Exception)
-        ]
-        return failed, results
+    async def _compute(
+        self, runs: Mapping[str, Callable[[Frame], Writes]], frame: Frame
+    ) -> dict[str, Writes | BaseException]:
+        async def one(name: str) -> Writes:
+            with self.trace.step(f"agent {name}"):
+                return await in_thread(self._executor, runs[name], frame)
+
+        results = await asyncio.gather(*map(one, runs), return_exceptions=True)
+        return dict(zip(runs, results, strict=True))
 
     def written(self) -> None:
         """All sinks have it: the next block may take its turn."""
@@ -127,3 +144,11 @@ class Job:
         self._frame.cancel()
         for result in self._writes.values():
             result.cancel()
+
+
+def _raise_ours(results: Mapping[str, Writes | BaseException]) -> None:
+    """Raise what is no record's fault."""
+    for result in results.values():
+        ours = isinstance(result, HeadraceError)
+        if isinstance(result, BaseException) and (ours or not isinstance(result, Exception)):
+            raise result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from headrace.block import Block, TopicPartition
 from headrace.clock import Clock
@@ -13,12 +14,13 @@ from headrace.delivery.committer import Committer
 from headrace.delivery.crash import point
 from headrace.delivery.intent import Position, Reached
 from headrace.delivery.job import Job, Outcome
+from headrace.delivery.keyed import KeyedPartition
 from headrace.delivery.log import DeadLetters
 from headrace.delivery.retry import retry
 from headrace.errors import Behind, Fenced
 from headrace.metrics import Metrics
 from headrace.sink import BlockRange, Sink
-from headrace.writes import Writes, combine
+from headrace.writes import Writes
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class PartitionDelivery:
         on_room: Callable[[], None],
         on_fatal: Callable[[Exception], None],
         on_behind: Callable[[TopicPartition], None],
+        keyed: KeyedPartition | None = None,
     ) -> None:
         self.tp = tp
         self._sinks = sinks
@@ -69,6 +72,7 @@ class PartitionDelivery:
         self._on_room = on_room
         self._on_fatal = on_fatal
         self._on_behind = on_behind
+        self._keyed = keyed
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
         self._in_flight = 0
         #: Bytes of record values in the blocks offered and not yet done.
@@ -111,6 +115,8 @@ class PartitionDelivery:
     async def _run(self) -> None:
         job: Job | None = None
         try:
+            if self._keyed is not None:
+                await self._keyed.relay(_nothing)  # what a worker left that died
             while not self._stopping:
                 job = await self._queue.get()
                 with job.trace.current():
@@ -136,7 +142,7 @@ class PartitionDelivery:
         block = job.block
         point("planned")
         # The intent comes after the computing, so that its lease is young when the writing begins.
-        outcome = await job.outcome()
+        outcome = await self._outcome(job)
         point("computed")
         if self._exactly_once:
             with job.trace.step("intend"):
@@ -156,6 +162,14 @@ class PartitionDelivery:
         finally:
             self._writing = False
 
+    async def _outcome(self, job: Job) -> Outcome:
+        """Agents with state are run unless the block's part of the store is applied already."""
+        keyed, block = self._keyed, job.block
+        if keyed is None or self._applied.get(keyed.sink, -1) >= block.last:
+            return await job.outcome()
+        span, before = _range(block), self._held.get(keyed.sink, -1)
+        return await job.outcome(lambda frame: keyed.read(span, before, frame))
+
     async def _set_aside(self, job: Job, outcome: Outcome) -> None:
         block = job.block
         self._ceiling.check(str(block), len(block), len(outcome.bad))
@@ -170,8 +184,7 @@ class PartitionDelivery:
 
     async def _apply(self, job: Job, writes: Writes) -> None:
         block = job.block
-        span = BlockRange(block.topic, block.partition, block.first, block.last)
-        combined = Writes(writes.rows, combine(writes.redis))
+        span, combined, keyed = _range(block), writes.combined(), self._keyed
 
         async def one(sink: Sink) -> None:
             applied = self._applied.get(sink.name, -1)
@@ -198,6 +211,9 @@ class PartitionDelivery:
                 sink.store, block, self._clock.now_ms(), self._clock.monotonic() - started
             )
             point("applied_one")
+            if keyed is not None and sink.name == keyed.sink and writes.outgoing:
+                with job.trace.step("emit"):
+                    await keyed.relay(partial(self._check_lease, block))
 
         tasks = [asyncio.create_task(one(sink)) for sink in self._sinks]
         try:
@@ -235,3 +251,11 @@ class PartitionDelivery:
             lambda: self._metrics.commit_retried(self._clock.now_ms()),
         )
         self._metrics.committed()
+
+
+def _range(block: Block) -> BlockRange:
+    return BlockRange(block.topic, block.partition, block.first, block.last)
+
+
+async def _nothing() -> None:
+    """Nothing is in doubt yet that another worker could have taken over."""

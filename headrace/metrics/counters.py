@@ -51,6 +51,8 @@ class Metrics:
         self.duplicates: Counter[str] = Counter()
         self.rules: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
+        self.emitted: Counter[str] = Counter()
+        self.timers: Counter[str] = Counter()
         self.sink_apply: dict[str, Histogram] = {}
         self.sink_retries: Counter[str] = Counter()
         self.freshness: dict[str, Histogram] = {}
@@ -173,6 +175,8 @@ class Metrics:
             "duplicates": dict(self.duplicates),
             "rules": dict(self.rules),
             "rows": dict(self.rows),
+            "emitted": dict(self.emitted),
+            "timers": dict(self.timers),
             "position": dict(self.position),
             "sink_seconds": {sink: h.sum_ms / 1000 for sink, h in self.sink_apply.items()},
             "sink_retries": dict(self.sink_retries),

@@ -44,6 +44,10 @@ WORKER: tuple[Metric, ...] = (
     _counter("block_bytes", "block_bytes", "bytes", "topic",
              "Bytes of the record values in delivered blocks."),
     _counter("rows", "rows", "rows", "table", "Rows written to ClickHouse."),
+    _counter("emitted", "emitted_events", "events", "topic",
+             "Events that agents emitted, sent to Kafka; what a crash sends again counts again."),
+    _counter("timers", "timer_events", "events", "agent",
+             "Events sent for keys whose timer was due."),
     # What is not an event like others
     _counter("dead_letters", "dead_letters", "records", "topic step reason",
              "Records set aside in the dead-letter topic. The reason is its class: values are "

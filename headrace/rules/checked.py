@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from headrace.errors import ConfigError, Terminal
-from headrace.frame import MARKS, OFFSET, Bad, Decode, Frame
+from headrace.frame import MARKS, OFFSET, PARTITION, Bad, Decode, Frame
 from headrace.private.guard import Guard
 from headrace.rules.compiled import Compiled, compile_rule
 from headrace.rules.rule import Rule
@@ -43,14 +43,27 @@ def id_decoder(
     rules: Mapping[str, Rule],
     guard: Guard | None = None,
 ) -> Decode:
-    """Decodes nothing but the ids of the records that ``decoder`` lets through.
+    """Decodes nothing but the ids of the records that ``decoder`` lets through."""
+    return narrow_decoder(registry, schema_name, {key}, rules, guard)
 
-    For that it needs the fields of the guard and of those rules that set records aside, too.
+
+def narrow_decoder(
+    registry: Registry,
+    schema_name: str,
+    columns: Collection[str],
+    rules: Mapping[str, Rule],
+    guard: Guard | None = None,
+) -> Decode:
+    """Decodes nothing but these columns of the records that ``decoder`` lets through.
+
+    For that it needs the fields of the guard and of those rules that set records aside, too; with
+    ``_marks`` among the columns, of those that mark. ``bad`` lacks what the guard sets aside.
     """
     schema = registry.latest(schema_name)
-    diverting = {n: rule for n, rule in rules.items() if rule.on_failure == "dead_letter"}
-    ready = compiled(schema, diverting)
-    fields = {key, *(field for one in ready for field in one.fields)}
+    kinds = {"dead_letter", "mark"} if MARKS in columns else {"dead_letter"}
+    ready = compiled(schema, {n: rule for n, rule in rules.items() if rule.on_failure in kinds})
+    fields = {*columns} - {MARKS, PARTITION, OFFSET}
+    fields |= {field for one in ready for field in one.fields}
     if guard is None:
         codec = Codec(registry, schema_name, fields)
         return _with(codec.decode, codec.schema, ready)

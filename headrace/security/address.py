@@ -1,4 +1,4 @@
-"""Addresses of ClickHouse and Redis: URLs that carry a user, TLS options and a password."""
+"""Addresses of ClickHouse, Redis, PostgreSQL: URLs with a user, TLS options and a password."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from headrace.security.variables import Variables
 #: Options of the clients that name files: clickhouse-connect's, then redis-py's.
 FILES = ("ca_cert", "client_cert", "client_cert_key", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 CLICKHOUSE = ("http", "https")
+POSTGRES = ("postgresql", "postgres")
 REDIS = (
     "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster",
     "rediss+cluster",
@@ -47,7 +48,7 @@ def complete(
             found.problems.append(
                 f"{variable}: has a password, and {variable}_PASSWORD(_FILE) names another"
             )
-        elif not at and parts.scheme.startswith("http"):
+        elif not at and parts.scheme.startswith(("http", "postgres")):
             found.problems.append(f"{variable}: names no user for the password: write user@host")
         quoted = quote(password.reveal(), safe="")
         url = urlunsplit(parts._replace(netloc=f"{user}:{quoted}@{hosts}"))
@@ -56,7 +57,7 @@ def complete(
 
 def _wrong(variable: str, url: str) -> str | None:
     parts = urlsplit(url)
-    known = CLICKHOUSE if variable.endswith("CLICKHOUSE") else REDIS
+    known = {"CLICKHOUSE": CLICKHOUSE, "POSTGRES": POSTGRES}.get(variable.rpartition("_")[2], REDIS)
     if parts.scheme not in known:
         return f"unknown scheme {parts.scheme!r}; use one of {', '.join(known)}"
     if "@" in parts.path or "@" in parts.fragment:

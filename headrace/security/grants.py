@@ -21,6 +21,7 @@ READ, WRITE, CREATE, DESCRIBE = "Read", "Write", "Create", "Describe"
 #: The groups that readers name and never join: librdkafka asks where the group is all the same.
 TAP_GROUP, RECOUNT_GROUP, LETTERS_GROUP = "headrace-tap", "headrace-recount", "headrace-dlq"
 AUDIT_GROUP, SEARCH_GROUP = "headrace-audit", "headrace-search"
+ARCHIVE_GROUP = "headrace-archive"
 _DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
@@ -52,6 +53,8 @@ def worker(topology: Topology) -> Iterator[Grant]:
     for topic in topology.topics:
         yield Grant(READ, TOPIC, topic)
         yield Grant(WRITE, TOPIC, topic + topology.dead_letters.suffix)
+    for topic in topology.emitted():
+        yield Grant(WRITE, TOPIC, topic)
 
 
 def producer(topology: Topology) -> Iterator[Grant]:
@@ -125,6 +128,15 @@ def forget(topology: Topology) -> Iterator[Grant]:
     yield from _recording(topology)
 
 
+def replay(topology: Topology) -> Iterator[Grant]:
+    """``headrace replay``: the log, the dead letters, and how far the workers are."""
+    for group in (topology.name, ARCHIVE_GROUP, LETTERS_GROUP):
+        yield Grant(DESCRIBE, GROUP, group)
+    for topic in _with_letters(topology):
+        yield Grant(READ, TOPIC, topic)
+    yield from _recording(topology)
+
+
 def watch(topology: Topology) -> Iterator[Grant]:
     """``headrace watch``: sees how far the group is, writes alerts, and reads them to a webhook."""
     yield from lag(topology)
@@ -132,6 +144,13 @@ def watch(topology: Topology) -> Iterator[Grant]:
     yield Grant(WRITE, TOPIC, topology.alerts_topic)
     yield Grant(WRITE, TRANSACTION, topology.alerts_topic)
     yield Grant(READ, GROUP, watch_group(topology))
+
+
+def archive(topology: Topology) -> Iterator[Grant]:
+    """``headrace archive``, and whoever reads history: ``backtest``."""
+    yield Grant(DESCRIBE, GROUP, ARCHIVE_GROUP)
+    for topic in topology.topics:
+        yield Grant(READ, TOPIC, topic)
 
 
 def watch_group(topology: Topology) -> str:
@@ -163,7 +182,9 @@ ROLES: dict[str, Callable[[Topology], Iterator[Grant]]] = {
     "serve": serve,
     "redrive": redrive,
     "forget": forget,
+    "replay": replay,
     "watch": watch,
+    "archive": archive,
 }
 
 

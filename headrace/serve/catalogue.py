@@ -54,7 +54,7 @@ def describe(topology: Topology, schemas: Catalog) -> Entry:
                 "doc": agent.doc,
                 "owner": agent.owner,
                 "reads": agent.reads,
-                "writes": [*agent.writes.tables, *agent.writes.keyspaces],
+                "writes": agent.targets,
             }
             for name, agent in topology.agents.items()
         ],

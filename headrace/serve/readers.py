@@ -64,13 +64,16 @@ class RedisReader:
         return None
 
     def entries(self) -> Iterator[tuple[int, str, str, list[tuple[str, str]]]]:
-        """All data: partition, keyspace, id, and its (field or member, value) pairs."""
+        """All data: partition, keyspace, id, and its (field or member, value) pairs.
+
+        Without the state of agents, which only they can read.
+        """
         types = dict(self._keyspaces)
         batch: list[tuple[str, tuple[int, str, str]]] = []
         for raw in self._client.scan_iter(match=f"{self._prefix}:*", count=BATCH):
             key = raw.decode()
             place = self.locate(key)
-            if place is None:
+            if place is None or types[place[1]].type == "state":
                 continue
             batch.append((key, place))
             if len(batch) == BATCH:

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import aclosing
+from typing import TypeVar
 
+from headrace.clock import Clock, SystemClock
 from headrace.errors import Transient
 from headrace.serve.answers import Answer
+
+T = TypeVar("T")
 
 PERIOD_S = 1.0
 #: A comment goes out so often where nothing changes, so that nobody on the way gives up.
 QUIET_S = 15.0
 _COMMENT = b": nothing new\n\n"
+
+
+async def until(
+    end_ms: int | None, events: AsyncGenerator[T, None], clock: Clock | None = None
+) -> AsyncIterator[T]:
+    """``events`` up to a moment (ms since 1970; None: all), also when none comes at that moment.
+
+    So a stream ends with its caller's token, and the client asks again with a new one.
+    """
+    clock = clock or SystemClock()
+    async with aclosing(events):
+        while True:
+            left_s = None if end_ms is None else (end_ms - clock.now_ms()) / 1000
+            try:
+                event = await asyncio.wait_for(anext(events), left_s)
+            except (TimeoutError, StopAsyncIteration):
+                return
+            yield event
 
 
 class Streams:
@@ -22,7 +45,7 @@ class Streams:
 
     async def follow(
         self, question: Hashable, ask: Callable[[], Awaitable[Answer]]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Events of a question: its answer now, and whenever it has changed."""
         reader = self._readers.get(question)
         if reader is None:

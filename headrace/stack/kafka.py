@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import subprocess
-import tempfile
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from headrace.errors import ConfigError
+from headrace.stack import maven
 from headrace.stack.service import Command
 
-JAVA = 17
 HEAP = "768m"
-INSTALL = "install Java 17 or newer and Maven (Debian: apt-get install openjdk-17-jdk maven)"
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -48,15 +42,6 @@ log.cleaner.backoff.ms=1000
 """
 
 
-def cache_dir() -> Path:
-    """Where downloaded jars are kept for all projects: ``HEADRACE_CACHE`` or the user's cache."""
-    named = os.environ.get("HEADRACE_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "headrace"
-
-
 class Kafka:
     """See ``stack.service.Service``."""
 
@@ -68,8 +53,8 @@ class Kafka:
         return f"127.0.0.1:{ports[0]}"
 
     def prepare(self, data: Path, ports: tuple[int, ...]) -> Command:
-        java = _java()
-        classpath = f"{_jars()}/*"
+        java = maven.java(self.name)
+        classpath = f"{maven.jars(self.name)}/*"
         logs = data / "logs"
         data.mkdir(parents=True, exist_ok=True)
         properties = data / "server.properties"
@@ -108,43 +93,3 @@ def cluster_id(random: Callable[[], uuid.UUID]) -> str:
         text = urlsafe_b64encode(random().bytes).decode().rstrip("=")
         if not text.startswith("-"):
             return text
-
-
-def _java() -> str:
-    java = shutil.which("java")
-    if java is None:
-        raise ConfigError(f"kafka: there is no 'java' on the PATH: {INSTALL}")
-    output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(?:1\.)?(\d+)', output)
-    if version is None or int(version[1]) < JAVA:
-        found = output.strip().splitlines()[0] if output.strip() else "nothing readable"
-        raise ConfigError(f"kafka: 'java -version' says {found!r}: {INSTALL}")
-    return java
-
-
-def _jars() -> Path:
-    """The folder with Kafka's jars, filled by Maven the first time."""
-    pom = files("headrace.stack").joinpath("jars/pom.xml").read_text(encoding="utf-8")
-    version = re.search(r"<kafka\.version>(.*?)</kafka\.version>", pom)
-    assert version is not None
-    target = cache_dir() / f"kafka-{version[1]}"
-    if target.exists():
-        return target
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise ConfigError(f"kafka: there is no 'mvn' on the PATH: {INSTALL}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        (Path(folder) / "pom.xml").write_text(pom, encoding="utf-8")
-        done = subprocess.run(
-            [maven, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"],
-            cwd=folder, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise ConfigError(f"kafka: Maven can't get the jars: {done.stdout.strip()[-800:]}")
-        try:
-            (Path(folder) / "jars").rename(target)
-        except OSError:
-            if not target.exists():  # else somebody else was quicker
-                raise
-    return target

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.endpoints import Endpoints, from_environment, load, state_dir
-from headrace.errors import Terminal
+from headrace.errors import ConfigError, Terminal
 from headrace.security.secret import redacted
 from headrace.stack import state
 from headrace.stack.clickhouse import ClickHouse
+from headrace.stack.connect import Connect
 from headrace.stack.kafka import Kafka
+from headrace.stack.postgres import Postgres
 from headrace.stack.process import spawn, tail
 from headrace.stack.redis import Redis
 from headrace.stack.service import Service
 from headrace.stack.state import Entry
 
 SERVICES: tuple[Service, ...] = (Kafka(), Redis(), ClickHouse())
+#: Started only when asked for, in this order, each made with the addresses of those before it.
+EXTRA: Mapping[str, Callable[[Mapping[str, str]], Service]] = {
+    "postgres": lambda _: Postgres(),
+    "connect": lambda at: Connect(at["kafka"], at.get("postgres", "")),
+}
 POLL_S = 0.05
 FREE_S = 3.0
 
@@ -38,50 +45,68 @@ class ServiceStatus:
     advice: str
 
 
-def up(root: Path | None = None, *, own: bool = False) -> Endpoints:
-    """Start what does not run yet and wait until it answers; returns all addresses.
+def up(root: Path | None = None, *, own: bool = False, extra: Sequence[str] = ()) -> Endpoints:
+    """Start what does not run yet and wait until it answers; returns the addresses of SERVICES.
 
+    ``extra`` names services of EXTRA to start, too: ``endpoints.optional`` has their addresses.
     Services given by environment are left alone. With ``own`` the services end with this process,
     also when it is killed (Linux). Repeating is harmless; after a kill -9 of any service it is
     started again on its data, on its old port if that is free. Raises ConfigError when Java or
     Maven is missing, Terminal when a service does not come up.
     """
+    unknown = [name for name in extra if name not in EXTRA]
+    if unknown:
+        raise ConfigError(f"no service {unknown[0]!r}; beside those always started there are: "
+                          f"{', '.join(EXTRA)}")  # fmt: skip
     home = state_dir(root)
-    given = from_environment()
     with state.locked(home):
         entries = state.read(home)
-        missing = [
-            service
-            for service in SERVICES
-            if service.name not in given
-            and (service.name not in entries or not entries[service.name].running.process())
-        ]
         try:
-            # Threads only prepare and wait: a process is tied to the life of the thread that
-            # started it, so starting is done here.
-            with ThreadPoolExecutor(len(SERVICES)) as pool:
-                ports = {s.name: _ports(s, entries.get(s.name)) for s in missing}
-                commands = dict(
-                    zip(
-                        missing,
-                        pool.map(lambda s: s.prepare(home / s.name, ports[s.name]), missing),
-                        strict=True,
-                    )
-                )
-                for service, command in commands.items():
-                    log = home / f"{service.name}.log"
-                    running = spawn(command.argv, log, command.env, own, command.cwd)
-                    listens = ports[service.name]
-                    entries[service.name] = Entry(service.address(listens), listens, running)
-                list(pool.map(lambda s: _wait(s, entries[s.name], home), missing))
-        except BaseException:
-            for service in missing:
-                if service.name in entries:
-                    entries[service.name].running.stop()
-            raise
+            _start(SERVICES, home, entries, own)
+            for name, make in EXTRA.items():
+                if name in extra:
+                    at = {n: entry.address for n, entry in entries.items()} | from_environment()
+                    _start([make(at)], home, entries, own)
         finally:
             state.write(home, entries)
     return load(root)
+
+
+def _start(services: Sequence[Service], home: Path, entries: dict[str, Entry], own: bool) -> None:
+    """Start those that neither run nor are given, all at once, and note them in ``entries``."""
+    given = from_environment()
+    missing = [
+        service
+        for service in services
+        if service.name not in given
+        and (service.name not in entries or not entries[service.name].running.process())
+    ]
+    if not missing:
+        return
+    try:
+        # Threads only prepare and wait: a process is tied to the life of the thread that
+        # started it, so starting is done here.
+        with ThreadPoolExecutor(len(missing)) as pool:
+            ports = {s.name: _ports(s, entries.get(s.name)) for s in missing}
+            commands = dict(
+                zip(
+                    missing,
+                    pool.map(lambda s: s.prepare(home / s.name, ports[s.name]), missing),
+                    strict=True,
+                )
+            )
+            for service, command in commands.items():
+                log = home / f"{service.name}.log"
+                running = spawn(command.argv, log, command.env, own, command.cwd, command.stop)
+                listens = ports[service.name]
+                entries[service.name] = Entry(service.address(listens), listens, running)
+            list(pool.map(lambda s: _wait(s, entries[s.name], home), missing))
+    except BaseException:
+        for service in missing:
+            if service.name in entries:
+                entries[service.name].running.stop()
+        raise
+    state.write(home, entries)
 
 
 def _ports(service: Service, before: Entry | None) -> tuple[int, ...]:
@@ -125,7 +150,7 @@ def down(root: Path | None = None) -> list[str]:
     with state.locked(home):
         entries = state.read(home)
         ran = [name for name, entry in entries.items() if entry.running.process()]
-        with ThreadPoolExecutor(len(SERVICES)) as pool:
+        with ThreadPoolExecutor(len(SERVICES) + len(EXTRA)) as pool:
             list(pool.map(lambda name: entries[name].running.stop(), ran))
     return ran
 
@@ -136,7 +161,10 @@ def status(root: Path | None = None) -> list[ServiceStatus]:
     given = from_environment()
     entries = state.read(home)
     found = []
-    for service in SERVICES:
+    extra = [
+        make({"kafka": ""}) for name, make in EXTRA.items() if name in given or name in entries
+    ]
+    for service in (*SERVICES, *extra):
         if service.name in given:
             found.append(
                 ServiceStatus(
@@ -167,9 +195,9 @@ def status(root: Path | None = None) -> list[ServiceStatus]:
 
 
 @contextmanager
-def running(root: Path | None = None) -> Iterator[Endpoints]:
+def running(root: Path | None = None, extra: Sequence[str] = ()) -> Iterator[Endpoints]:
     """Services for the life of this process: stopped at the end, and by its death."""
     try:
-        yield up(root, own=True)
+        yield up(root, own=True, extra=extra)
     finally:
         down(root)

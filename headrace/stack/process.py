@@ -18,15 +18,16 @@ STOP_TIMEOUT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process: its pid, and when it started, because pids are used again."""
+    """A process: its pid, when it started, because pids are used again, and what ends it."""
 
     pid: int
     started: float
+    ending: int = signal.SIGTERM
 
     @classmethod
-    def of(cls, pid: int) -> Running:
+    def of(cls, pid: int, ending: int = signal.SIGTERM) -> Running:
         """Describe a process that runs now."""
-        return cls(pid, psutil.Process(pid).create_time())
+        return cls(pid, psutil.Process(pid).create_time(), ending)
 
     def process(self) -> psutil.Process | None:
         """The process if it still runs, else None."""
@@ -43,7 +44,7 @@ class Running:
         process = self.process()
         if process is None:
             return
-        process.terminate()
+        process.send_signal(self.ending)
         try:
             process.wait(STOP_TIMEOUT_S)
         except psutil.TimeoutExpired:
@@ -52,16 +53,21 @@ class Running:
 
 
 def spawn(
-    command: Sequence[str], log: Path, env: Mapping[str, str], owned: bool, cwd: Path
+    command: Sequence[str],
+    log: Path,
+    env: Mapping[str, str],
+    owned: bool,
+    cwd: Path,
+    ending: int = signal.SIGTERM,
 ) -> Running:
-    """Start a process in a session of its own, output to ``log``.
+    """Start a process in a session of its own, output to ``log``; the signal ``ending`` ends it.
 
     ``owned`` ones end with this process, also when it is killed with -9 (Linux).
     """
 
     def before_exec() -> None:
         if owned:
-            die_with_parent(signal.SIGTERM)
+            die_with_parent(ending)
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -75,7 +81,7 @@ def spawn(
             start_new_session=True,
             preexec_fn=before_exec,
         )
-    return Running.of(child.pid)
+    return Running.of(child.pid, ending)
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How to start a service's process."""
+    """How to start a service's process, and the signal that ends it in order."""
 
     argv: list[str]
     cwd: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    stop: signal.Signals = signal.SIGTERM
 
 
 class Service(Protocol):

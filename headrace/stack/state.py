@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -38,7 +39,11 @@ def read(home: Path) -> dict[str, Entry]:
         return {}
     services = orjson.loads(path.read_bytes())["services"]
     return {
-        name: Entry(e["address"], tuple(e["ports"]), Running(e["pid"], e["started"]))
+        name: Entry(
+            e["address"],
+            tuple(e["ports"]),
+            Running(e["pid"], e["started"], e.get("ending", signal.SIGTERM)),
+        )
         for name, e in services.items()
     }
 
@@ -51,6 +56,7 @@ def write(home: Path, entries: dict[str, Entry]) -> None:
             "ports": list(e.ports),
             "pid": e.running.pid,
             "started": e.running.started,
+            "ending": e.running.ending,
         }
         for name, e in entries.items()
     }

@@ -17,7 +17,7 @@ from headrace import topology
 from headrace.block import Block
 from headrace.frame import Decode, Frame
 from headrace.rules.checked import decoder
-from headrace.schema import AvroSchema, Encoder, Registry
+from headrace.schema import AvroSchema, EncodeError, Encoder, Registry
 from headrace.topology.model import Topology
 
 Event = Mapping[str, Any]
@@ -27,6 +27,7 @@ class Project:
     """The topology and schemas of a project's folder; what follows works on the current one."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.topology: Topology = topology.load(root)
         self._registry = Registry.load(root)
         self._ends: dict[str, tuple[Encoder, Decode]] = {}
@@ -64,6 +65,19 @@ class Project:
             timestamps=np.zeros(n, np.int64),
             keys=[None if e is None else str(e[key]).encode() for e in events],
         )
+
+    def check(self, topic: str, event: Event) -> None:
+        """Raise AssertionError for an emitted event that Kafka would not get."""
+        if topic not in self.topology.topics:
+            raise AssertionError(f"an event was emitted to {topic!r}, which is not declared")
+        declared = self.topology.topics[topic]
+        try:
+            self._codecs(topic)[0].encode(event)
+        except EncodeError as error:
+            raise AssertionError(f"emitted to {topic!r}: {error}") from error
+        for field in (declared.key, declared.dedupe.key if declared.dedupe else declared.key):
+            if not event.get(field):
+                raise AssertionError(f"emitted to {topic!r}: field {field!r} is empty")
 
     def frame(
         self, topic: str, events: Sequence[Event | None], partition: int = 0, first: int = 0

@@ -6,15 +6,14 @@ from headrace.agent import AgentFunction
 from headrace.frame import Frame
 from headrace.memory import MemorySink
 from headrace.sink import BlockRange
-from headrace.writes import Writes, combine
+from headrace.writes import Writes
 
 
 def step(agent: AgentFunction, frame: Frame) -> tuple[BlockRange, Writes]:
     """What sinks receive for a frame: its range, and the agent's writes with updates combined."""
-    writes = agent(frame)
     block = frame.block
     where = BlockRange(block.topic, block.partition, block.first, block.last)
-    return where, Writes(writes.rows, tuple(combine(writes.redis)))
+    return where, agent(frame).combined()
 
 
 def run(agent: AgentFunction, *frames: Frame, sink: MemorySink | None = None) -> MemorySink:

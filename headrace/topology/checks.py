@@ -11,7 +11,19 @@ import avro.errors
 import avro.schema
 
 from headrace.schema_files import FOLDER, latest, names
-from headrace.topology import alerting, intake, level_checks, panels, privacy, questions, rules
+from headrace.topology import (
+    alerting,
+    archive,
+    intake,
+    keyed_checks,
+    level_checks,
+    panels,
+    privacy,
+    process_checks,
+    questions,
+    rules,
+    sync,
+)
 from headrace.topology.model import AUDIT_TABLE, Topic, Topology
 from headrace.topology.tree import Tree
 
@@ -28,6 +40,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     rules.run(topology, tree, root)
     _agents(topology, tree)
     _writers(topology, tree)
+    keyed_checks.run(topology, tree, schemas)
     _tables(topology, tree, schemas)
     _delays(topology, tree)
     _marks(topology, tree)
@@ -39,7 +52,10 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
     _audit(topology, tree)
     privacy.check(topology, tree, schemas)
     intake.check(topology, tree, schemas)
+    sync.check(topology, tree, schemas)
     level_checks.run(topology, tree)
+    archive.check(topology, tree, schemas)
+    process_checks.run(topology, tree, schemas, root)
 
 
 def _schemas(topology: Topology, tree: Tree, root: Path) -> dict[str, Mapping[str, Any]]:
@@ -127,6 +143,7 @@ def _agents(topology: Topology, tree: Tree) -> None:
         for kind, declared in (
             ("tables", topology.clickhouse.tables),
             ("keyspaces", topology.redis.keyspaces),
+            ("topics", topology.topics),
         ):
             for i, target in enumerate(getattr(agent.writes, kind)):
                 if target not in declared:
@@ -235,7 +252,7 @@ def _partitions(topology: Topology, tree: Tree) -> None:
 def warnings(topology: Topology) -> list[str]:
     """What is declared and not used."""
     read = {topic for agent in topology.agents.values() for topic in agent.reads}
-    written = {k for agent in topology.agents.values() for k in agent.writes.keyspaces}
+    written = {k for agent in topology.agents.values() for k in agent.keyspaces}
     filled = {t for agent in topology.agents.values() for t in agent.writes.tables}
     return [
         *(f"topic {t!r} is read by no agent" for t in topology.topics if t not in read),

@@ -43,8 +43,10 @@ def edges(topology: Topology) -> Iterator[tuple[tuple[str, str], tuple[str, str]
             yield (TOPIC, topic), (AGENT, name)
         for table in agent.writes.tables:
             yield (AGENT, name), (TABLE, table)
-        for keyspace in agent.writes.keyspaces:
+        for keyspace in agent.keyspaces:
             yield (AGENT, name), (KEYSPACE, keyspace)
+        for topic in agent.writes.topics:
+            yield (AGENT, name), (TOPIC, topic)
     for name, view in topology.clickhouse.views.items():
         for source in view.from_:
             yield (TABLE, source), (VIEW, name)

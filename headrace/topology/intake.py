@@ -23,7 +23,8 @@ class Source(Model):
     """Where the value of a field comes from: the path ``from``, or always ``value``.
 
     ``default`` stands where there is nothing at the path. ``times`` multiplies a number; ``equals``
-    makes it a boolean: whether what is there is this text.
+    makes it a boolean: whether what is there is this text; ``map`` has another value for each text
+    that may be there, and for others there is nothing.
     """
 
     from_: Path | None = Field(default=None, alias="from")
@@ -31,13 +32,15 @@ class Source(Model):
     default: Literal | None = None
     times: float | None = None
     equals: str | None = None
+    map: dict[str, Literal] | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Source:
         if (self.from_ is None) == (self.value is None):
             raise ValueError("give one of 'from' and 'value'")
-        if self.from_ is None and (self.default, self.times, self.equals) != (None, None, None):
-            raise ValueError("'default', 'times' and 'equals' need 'from'")
+        made = (self.default, self.times, self.equals, self.map)
+        if self.from_ is None and made != (None,) * len(made):
+            raise ValueError("'default', 'times', 'equals' and 'map' need 'from'")
         return self
 
 
@@ -55,10 +58,15 @@ class Intake(Model):
     @property
     def sources(self) -> Mapping[str, Source]:
         """The source of each field."""
-        return {
-            name: Source.model_validate({"from": source}) if isinstance(source, str) else source
-            for name, source in self.fields.items()
-        }
+        return sources(self.fields)
+
+
+def sources(fields: Mapping[str, str | Source]) -> Mapping[str, Source]:
+    """The source of each field, where a path alone may stand for one."""
+    return {
+        name: Source.model_validate({"from": source}) if isinstance(source, str) else source
+        for name, source in fields.items()
+    }
 
 
 def check(topology: Topology, tree: Tree, schemas: Mapping[str, Mapping[str, Any]]) -> None:
@@ -72,19 +80,20 @@ def check(topology: Topology, tree: Tree, schemas: Mapping[str, Mapping[str, Any
                 f"declared: {', '.join(topology.topics)}",
             )  # fmt: skip
         elif (schema := schemas.get(topic.schema_)) is not None:
-            for part, value, wrong, fix in _wrong(declared, topic.schema_, schema):
+            for part, value, wrong, fix in wrong_fields(declared.sources, topic.schema_, schema):
                 tree.problem((*at, "fields", *part), value, wrong, fix)
 
 
-def _wrong(
-    declared: Intake, name: str, schema: Mapping[str, Any]
+def wrong_fields(
+    declared: Mapping[str, Source], name: str, schema: Mapping[str, Any]
 ) -> Iterator[tuple[tuple[str, ...], Any, str, str]]:
+    """What is wrong with the sources of an event's fields: where, the value, why, the fix."""
     fields = {field["name"]: field for field in schema["fields"]}
     for field in fields.values():
         kinds = field["type"] if isinstance(field["type"], list) else [field["type"]]
-        if field["name"] not in declared.fields and "default" not in field and "null" not in kinds:
+        if field["name"] not in declared and "default" not in field and "null" not in kinds:
             yield (), None, f"nothing for field {field['name']!r}", "add a source for it"
-    for field_name, source in declared.sources.items():
+    for field_name, source in declared.items():
         if field_name not in fields:
             yield (
                 (field_name,), None, f"schema {name!r} has no such field",

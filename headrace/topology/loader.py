@@ -30,7 +30,10 @@ def examine(
     root: Path | None = None, environ: Mapping[str, str] = os.environ
 ) -> tuple[Topology | None, list[Problem]]:
     """Read and check; returns the topology if its shape is right, and all problems found."""
-    from headrace.declared.expand import expand  # it compiles what the models here say
+    # These compile what the models here say.
+    from headrace import process
+    from headrace.declared.expand import expand
+    from headrace.windows.expand import expand as expand_windows
 
     root = root or Path.cwd()
     path = root / FILE
@@ -45,7 +48,9 @@ def examine(
         return None, tree.problems
     topology = _validate(tree)
     if topology is not None:
-        topology = expand(topology, tree, schemas.newest(topology, root))
+        newest = schemas.newest(topology, root)
+        topology = expand_windows(expand(topology, tree, newest), tree, newest)
+        topology = process.expand(topology, tree)
         checks.run(topology, tree, root)
     return topology, sorted(tree.problems, key=lambda p: (p.line, p.column))
 

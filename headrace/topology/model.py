@@ -11,13 +11,19 @@ from headrace.block import TopicPartition
 from headrace.errors import ConfigError
 from headrace.rules.rule import Rule
 from headrace.topology.anomalies import Anomalies
+from headrace.topology.archive import Archive
 from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
 from headrace.topology.declared import Declared
 from headrace.topology.intake import Intake
+from headrace.topology.joins import Join
+from headrace.topology.keyed import AgentState, Timer
 from headrace.topology.levels import ServiceLevels
 from headrace.topology.metrics import Cohorts, Funnel, Metric
+from headrace.topology.processes import Process
 from headrace.topology.ring import Ring
 from headrace.topology.serving import Serve
+from headrace.topology.sessions import Sessions, WindowName
+from headrace.topology.sync import Sync
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
 AUDIT_TABLE = "audit"
@@ -110,20 +116,36 @@ class Delivery(Model):
 
 
 class AgentWrites(Model):
-    """The only tables and keyspaces an agent may write."""
+    """The only tables and keyspaces an agent may write, and topics it may emit events to."""
 
     tables: tuple[Name, ...] = ()
     keyspaces: tuple[KeyspaceName, ...] = ()
+    topics: tuple[TopicName, ...] = ()
 
 
 class Agent(Model):
-    """A pure function ``Frame -> Writes`` run as a Faust agent on each topic it reads."""
+    """A pure function ``Frame -> Writes`` run as a Faust agent on each topic it reads.
+
+    With ``state`` it is ``(Frame, states) -> Writes``: see docs/keyed-state.md.
+    """
 
     function: Reference
     doc: str = ""
     owner: str = ""
     reads: Annotated[tuple[TopicName, ...], Field(min_length=1)]
-    writes: AgentWrites
+    writes: AgentWrites = AgentWrites()
+    state: AgentState | None = None
+    timer: Timer | None = None
+
+    @property
+    def keyspaces(self) -> tuple[KeyspaceName, ...]:
+        """All keyspaces that it fills, that of its state too."""
+        return (*self.writes.keyspaces, *([self.state.keyspace] if self.state else []))
+
+    @property
+    def targets(self) -> list[str]:
+        """Names of all it writes: tables, keyspaces, topics."""
+        return [*self.writes.tables, *self.keyspaces, *self.writes.topics]
 
 
 class Table(Model):
@@ -166,7 +188,8 @@ class Decay(Model):
 class Keyspace(Model):
     """A family of Redis keys ``<prefix>:{<partition>}:<keyspace>:<id>``."""
 
-    type: Literal["hash", "zset"]
+    #: ``state`` is an agent's own: bytes that only it can read.
+    type: Literal["hash", "zset", "state"]
     located: bool
     ttl_hours: Annotated[int, Field(ge=1)] | None = None
     #: A field whose values are the ids: ``headrace forget`` deletes those in the person's rows.
@@ -204,6 +227,9 @@ class Topology(Model):
     redis: Redis = Redis()
     #: What stands in ``clickhouse.views``, ``redis.keyspaces`` and ``agents``, too, once loaded.
     declared: dict[Name, Declared] = Field(default_factory=dict)
+    #: What stands in ``agents`` and ``redis.keyspaces``, too, once loaded.
+    sessions: dict[WindowName, Sessions] = Field(default_factory=dict)
+    joins: dict[WindowName, Join] = Field(default_factory=dict)
     metrics: dict[Name, Metric] = Field(default_factory=dict)
     funnels: dict[Name, Funnel] = Field(default_factory=dict)
     cohorts: dict[Name, Cohorts] = Field(default_factory=dict)
@@ -211,6 +237,9 @@ class Topology(Model):
     intake: dict[Name, Intake] = Field(default_factory=dict)
     service_levels: ServiceLevels | None = None
     anomalies: Anomalies = Anomalies()
+    archive: Archive | None = None
+    processes: dict[Name, Process] = Field(default_factory=dict)
+    sync: Sync = Sync()
 
     @property
     def alerts_topic(self) -> str:
@@ -250,6 +279,12 @@ class Topology(Model):
     def of_persons(self) -> dict[str, str]:
         """Topics whose records are somebody's, and the field that says whose."""
         return {name: topic.person for name, topic in self.topics.items() if topic.person}
+
+    def emitted(self) -> list[str]:
+        """Topics that agents or their timers send to, in declared order."""
+        found = {topic for agent in self.agents.values() for topic in agent.writes.topics}
+        found |= {topic for agent in self.agents.values() if agent.timer for topic in agent.reads}
+        return [topic for topic in self.topics if topic in found]
 
     def agents_of(self, topic: str) -> tuple[str, ...]:
         """Names of the agents that read a topic, in declared order."""

@@ -184,12 +184,17 @@ def _read_model(topology: Topology, tree: Tree, at: Path, model: ReadModel) -> N
                 (*at, "keyspaces", i), keyspace, "no such keyspace",
                 f"declared: {', '.join(declared) or 'none'}",
             )  # fmt: skip
+        elif declared[keyspace].type == "state":
+            tree.problem(
+                (*at, "keyspaces", i), keyspace, "is an agent's state, which only it can read",
+                "let the agent write a hash or sorted set for readers",
+            )  # fmt: skip
 
 
 def _readings(topology: Topology, tree: Tree) -> None:
     for name, keyspace in topology.redis.keyspaces.items():
         at = ("redis", "keyspaces", name)
         if keyspace.rings and keyspace.type != "hash":
-            tree.problem((*at, "rings"), name, "a sorted set has no rings", "leave them out")
+            tree.problem((*at, "rings"), name, "this type has no rings", "leave them out")
         if keyspace.decay is not None and keyspace.type != "zset":
-            tree.problem((*at, "decay"), name, "a hash has no scores", "leave it out")
+            tree.problem((*at, "decay"), name, "this type has no scores", "leave it out")

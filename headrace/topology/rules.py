@@ -16,7 +16,7 @@ from headrace.topology.tree import Tree
 def run(topology: Topology, tree: Tree, root: Path) -> None:
     """Note every rule that does not; a schema that can't be read has been noted."""
     for name, topic in topology.topics.items():
-        dtypes = _dtypes(root, topic.schema_) if topic.rules else None
+        dtypes = dtypes_of(root, topic.schema_) if topic.rules else None
         if dtypes is None:
             continue
         for rule_name, rule in topic.rules.items():
@@ -28,6 +28,7 @@ def run(topology: Topology, tree: Tree, root: Path) -> None:
                 tree.problem((*at, *part), error.value, error.wrong, error.fix)
 
 
-def _dtypes(root: Path, schema: str) -> dict[str, pl.DataType] | None:
+def dtypes_of(root: Path, schema: str) -> dict[str, pl.DataType] | None:
+    """The columns of a schema's newest version, which readers use."""
     read = schemas.read(root, schema)
     return None if read is None else {column.name: column.dtype for column in read}

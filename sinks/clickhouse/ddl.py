@@ -10,7 +10,7 @@ from typing import Any
 
 from headrace.schema_files import FOLDER, latest
 from headrace.topology.model import ClickHouse, Topology, View
-from sinks.clickhouse import erased
+from sinks.clickhouse import erased, versions
 from sinks.clickhouse.defaults import default_of
 from sinks.clickhouse.literals import text
 from sinks.clickhouse.types import column_type
@@ -59,8 +59,13 @@ class Statement:
     window: Window | None = None
 
 
-def statements(topology: Topology, root: Path) -> list[Statement]:
-    """Database, raw tables, view targets, views: in an order in which they can be made."""
+def statements(
+    topology: Topology, root: Path, shown: Mapping[str, int] | None = None
+) -> list[Statement]:
+    """Database, raw tables, view targets, views: in an order in which they can be made.
+
+    ``shown`` is the version that readers see of a view, where that is not the first.
+    """
     config = topology.clickhouse
     window = deduplication_window(topology)
     made: list[tuple[str, str, tuple[Column, ...], Window | None]] = [
@@ -74,13 +79,7 @@ def statements(topology: Topology, root: Path) -> list[Statement]:
         )  # fmt: skip
         made.append((name, sql, columns, window))
     for name, view in config.views.items():
-        columns = tuple(Column(column, kind) for column, kind in view.columns.items())
-        sql = create_table(
-            config, name, "AggregatingMergeTree", columns, view.order_by, view.partition_by,
-            view.ttl, window, view.doc,
-        )  # fmt: skip
-        made.append((name, sql, columns, window))
-        made.extend(_feeds(config, name, view))
+        made.extend(_view(config, name, view, (shown or {}).get(name, versions.FIRST), window))
     if topology.of_persons():
         columns = tuple(Column(*column) for column in erased.COLUMNS)
         sql = create_table(
@@ -166,11 +165,26 @@ def _engine(config: ClickHouse, family: str) -> str:
     return family
 
 
-def _feeds(config: ClickHouse, name: str, view: View) -> Iterator[tuple[str, str, tuple[()], None]]:
-    for source, select in view.from_.items():
-        feed = f"{name}__from_{source}"
-        sql = (
-            f"CREATE MATERIALIZED VIEW IF NOT EXISTS {config.database}.`{feed}` "
-            f"TO {config.database}.`{name}` AS\n{select.strip()}"
-        )
-        yield feed, sql, (), None
+def create_target(
+    config: ClickHouse, view: View, table: str, window: Window | None
+) -> tuple[str, tuple[Column, ...]]:
+    """The table that holds a version of a view, and its columns."""
+    columns = tuple(Column(column, kind) for column, kind in view.columns.items())
+    sql = create_table(
+        config, table, "AggregatingMergeTree", columns, view.order_by, view.partition_by,
+        view.ttl, window, view.doc,
+    )  # fmt: skip
+    return sql, columns
+
+
+def _view(
+    config: ClickHouse, name: str, view: View, version: int, window: Window | None
+) -> Iterator[tuple[str, str, tuple[Column, ...], Window | None]]:
+    target = versions.target(name, version)
+    sql, columns = create_target(config, view, target, window)
+    yield target, sql, columns, window
+    for source in view.from_:
+        feed = versions.feed(name, version, source)
+        yield feed, versions.create_feed(config.database, feed, target, view, source), (), None
+    reader = versions.create_reader(config.database, name, version, view.doc, replace=False)
+    yield name, reader, (), None

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from headrace.private.erasure import Found
 from headrace.security.address import clickhouse_options
 from headrace.topology.model import Topology
-from sinks.clickhouse import erased
+from sinks.clickhouse import erased, versions
 from sinks.clickhouse.errors import FAILURES, classify
 
 #: A mutation rewrites every part that has rows of the person.
@@ -78,8 +78,8 @@ class ClickHouseEraser:
         deleted = 0
         for table, field in self._tables.items():
             deleted += self._delete(table, field, person, self._note(table, field, person))
-        for view, field in self._views.items():
-            deleted += self._delete(view, field, person, None)
+        for target, field in self._targets().items():
+            deleted += self._delete(target, field, person, None)
         return deleted
 
     def find(self, person: str, ids: Mapping[str, set[str]]) -> Sequence[Found]:
@@ -91,8 +91,21 @@ class ClickHouseEraser:
                 self._count(name, field, person),
                 "rows",
             )
-            for name, field in (self._tables | self._views).items()
+            for name, field in (self._tables | self._targets()).items()
         ]
+
+    def _targets(self) -> dict[str, str]:
+        """The tables of all versions of the views that have the person's column."""
+        found = self._query(
+            "SELECT name FROM system.tables WHERE database = {database:String}",
+            {"database": self._database},
+        )
+        return {
+            table: field
+            for view, field in self._views.items()
+            for (table,) in found
+            if versions.number(view, table) is not None
+        }
 
     def _note(self, table: str, field: str, person: str) -> dict[int, int]:
         """Keep how far the table is in the partitions that hold rows of the person."""

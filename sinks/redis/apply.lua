@@ -7,7 +7,12 @@
 -- ARGV[5]   1: a block that was begun must be finished before another one comes
 -- ARGV[6]   first offset of the block           ARGV[7]  digest of all its chunks
 -- ARGV[8]   msgpack: a list of {kind, ttl, keep, keys, counts, columns ...}: the data keys by their
---           number from 1, how many rows of the columns belong to each, and the columns
+--           number from 1, how many rows of the columns belong to each, and the columns; of states,
+--           keep is the number of the key with due times, 0 for none
+-- ARGV[9]   number of the undo key among the data keys, 0 when the block has no states
+--
+-- While a block of several chunks is under way, the undo hash holds the states before it: so who
+-- repeats the block computes the same from the same (states.lua).
 --
 -- The fence holds `done` (last offset of the newest complete block) and, while a block is under
 -- way, `last` (its last offset), `next` (the chunk that comes next) and `plan` (the digest: other
@@ -116,6 +121,13 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+local function is(key, wanted)
+  local held = call('TYPE', key).ok
+  if held ~= 'none' and held ~= wanted then
+    refuse('WRONGTYPE', key, 'is a ' .. held)
+  end
+end
+
 local function sum(key, field, a, b)
   if a == nil then
     refuse('FOREIGN', key, 'field ' .. field .. ' holds no number')
@@ -193,10 +205,8 @@ plan[3] = function(key, from, to, fields, values, versions) -- LAST
 end
 
 plan[4] = function(key, from, to, members, scores, _, keep) -- MAX
-  local held, args, n = call('TYPE', key).ok, {}, 0
-  if held ~= 'none' and held ~= 'zset' then
-    refuse('WRONGTYPE', key, 'is a ' .. held)
-  end
+  local args, n = {}, 0
+  is(key, 'zset')
   for i = from, to do
     local score = scores[i]
     if score ~= score then
@@ -225,6 +235,42 @@ plan[5] = function(key, from, to, members, scores) -- ADD_FLOAT: as exact as who
   later('ZADD', key, args)
 end
 
+local undo = tonumber(ARGV[9]) > 0 and KEYS[tonumber(ARGV[9]) + 1]
+local undone, forgotten, due, undue = {}, {}, {}, {}
+
+plan[6] = function(key, from, to, values, times, ids, keep) -- STATE: one row a key
+  local value, clock = values[from], keep > 0 and KEYS[keep + 1]
+  if chunk + 1 < chunks then
+    local held = pcall('GET', key)
+    if type(held) == 'table' then
+      refuse(held.err, key, 'GET')
+      held = ''
+    end
+    undone[#undone + 1] = key
+    undone[#undone + 1] = held and '1' .. held or '0'
+  end
+  if value then
+    later('SET', key, {value})
+  else
+    forgotten[#forgotten + 1] = key
+  end
+  if clock then
+    local set = times[from] > 0 and due or undue
+    set[clock] = set[clock] or {}
+    if times[from] > 0 then
+      table.insert(set[clock], whole(times[from]))
+    end
+    table.insert(set[clock], ids[from])
+  end
+end
+
+plan[7] = function(key, from, to, entries) -- EVENTS
+  is(key, 'list')
+  for i = from, to, STEP do
+    later('RPUSH', key, {unpack(entries, i, math.min(i + STEP - 1, to))})
+  end
+end
+
 local ttls = {}
 for _, op in ipairs(cmsgpack.unpack(ARGV[8])) do
   local apply, ttl, keep, keys, counts = plan[op[1]], op[2], op[3], op[4], op[5]
@@ -239,11 +285,35 @@ for _, op in ipairs(cmsgpack.unpack(ARGV[8])) do
   end
 end
 
+if undo then
+  is(undo, 'hash')
+end
+for _, set in ipairs({due, undue}) do
+  for clock in pairs(set) do
+    is(clock, 'zset')
+  end
+end
+
 if refusal then
   return redis.error_reply(refusal)
 end
 for i = 1, count do
   run(names[i], places[i], options[i], arguments[i])
+end
+for from = 1, #forgotten, STEP do
+  call('UNLINK', unpack(forgotten, from, math.min(from + STEP - 1, #forgotten)))
+end
+for clock, args in pairs(due) do
+  run('ZADD', clock, false, args)
+end
+for clock, args in pairs(undue) do
+  run('ZREM', clock, false, args)
+end
+if undo and chunks > 1 then
+  if chunk == 0 or chunk + 1 == chunks then
+    call('UNLINK', undo)
+  end
+  run('HSET', undo, false, undone)
 end
 -- Looking is cheaper than writing, which goes to the append-only file and to replicas.
 for number, ttl in pairs(ttls) do

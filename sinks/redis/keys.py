@@ -18,3 +18,15 @@ class Keys:
     def fence(self, partition: int, topic: str) -> str:
         """The hash that says how far the data of a topic's partition is."""
         return f"{self.prefix}:{{{partition}}}:fence:{topic}"
+
+    def undo(self, partition: int, topic: str) -> str:
+        """The hash of states before the block that is applied in part."""
+        return f"{self.prefix}:{{{partition}}}:undo:{topic}"
+
+    def outbox(self, partition: int, topic: str) -> str:
+        """The list of emitted events that may not be in Kafka yet."""
+        return f"{self.prefix}:{{{partition}}}:outbox:{topic}"
+
+    def due(self, partition: int, keyspace: str) -> str:
+        """The sorted set of a keyspace's keys by the time at which they are due."""
+        return f"{self.prefix}:{{{partition}}}:due:{keyspace}"

@@ -142,6 +142,29 @@ def test_plan_finds_nothing_after_apply_and_conflicts_are_told(shell):
         path.write_text(text)
 
 
+def test_plan_tells_what_a_change_touches(shell):
+    path = shell.root / "topology.yaml"
+    text = path.read_text()
+    narrower = text.replace(
+        "revenue: SimpleAggregateFunction(sum, Decimal(38, 2))",
+        "revenue: SimpleAggregateFunction(sum, Decimal(18, 2))", 1,
+    )  # fmt: skip
+    mistyped = text.replace("toDecimal128(p.amount", "toDecimal128(p.amont")
+    try:
+        path.write_text(narrower)
+        (step,) = json.loads(shell("plan", "--json", code=1))
+        assert (step["object"], step["column"]) == ("revenue_by_minute", "revenue")
+        assert step["touches"][0] == "metric revenue"
+        assert "alert shop" in step["touches"]
+        path.write_text(mistyped)
+        (step,) = json.loads(shell("plan", "--json", code=1))
+        assert "its select from payments: payments has no column 'amont'" in step["what"]
+        assert "metric payments" in step["touches"]
+        assert "touches metric payments; panel payments" in shell("plan", code=1)
+    finally:
+        path.write_text(text)
+
+
 def test_status_and_missing_services(shell, tmp_path):
     found = json.loads(shell("status", "--json", code=1))
     assert {s["name"]: s["healthy"] for s in found["services"]} == dict.fromkeys(

@@ -42,9 +42,12 @@ INDEX = st.integers(0, 1_000)
 class Protocol(RuleBasedStateMachine):
     """Rules are what may happen; invariants are what must hold at every moment."""
 
+    #: The world that a run begins with.
+    new_world: type[World] = World
+
     @initialize(records=st.integers(1, 20))
     def begin(self, records: int) -> None:
-        self.world = World()
+        self.world = self.new_world()
         self.world.log = records
         self.keys_before = [snapshot(self.world.keys)]
         self.tables_before = {n: [snapshot(t)] for n, t in self.world.tables.items()}

@@ -132,23 +132,32 @@ class Keys:
 
     def chunk(self, block: BlockRange, number: int, offsets: Sequence[int], before: int) -> None:
         """As apply.lua."""
-        if self._defences.fence:
-            if block.last <= self.done:
-                return
-            if self.done < before:
-                raise Behind(f"done={self.done} before={before}")
-            if self.done >= block.first:
-                raise AssertionError(f"{block} straddles {self.done}")
-            expected = self.next if self.begun == block.last else 0
-            if self.begun not in (-1, block.last):
-                raise Behind(f"begun={self.begun}")
-            if number != expected:
-                if number < expected:
-                    return
-                raise Transient("out of order")
+        if not self.admits(block, number, before):
+            return
         for offset in offsets:
             if offset % 2 == number:
                 self.counts[offset] = self.counts.get(offset, 0) + 1
+        self.advance(block, number)
+
+    def admits(self, block: BlockRange, number: int, before: int) -> bool:
+        """What the fence says: whether a chunk is to be applied."""
+        if not self._defences.fence:
+            return True
+        if block.last <= self.done:
+            return False
+        if self.done < before:
+            raise Behind(f"done={self.done} before={before}")
+        if self.done >= block.first:
+            raise AssertionError(f"{block} straddles {self.done}")
+        expected = self.next if self.begun == block.last else 0
+        if self.begun not in (-1, block.last):
+            raise Behind(f"begun={self.begun}")
+        if number > expected:
+            raise Transient("out of order")
+        return number == expected
+
+    def advance(self, block: BlockRange, number: int) -> None:
+        """Move the fence with the chunk that was applied."""
         if number == 1:
             self.done, self.begun, self.next = max(block.last, self.done), -1, 0
         else:
@@ -183,10 +192,16 @@ class World:
         self.loop = asyncio.new_event_loop()
         self.clock = ManualClock()
         self.tables = {name: Table(self.defences) for name in TABLES}
-        self.keys = Keys(self.defences)
+        self.keys = self.new_keys()
         self.coordinator = Coordinator()
         self.workers: list[Worker] = []
         self.owner: Worker | None = None
+
+    def new_keys(self) -> Keys:
+        return Keys(self.defences)
+
+    def new_worker(self) -> Worker:
+        return Worker(self, self.coordinator.generation)
 
     def give_up(self, request: Request) -> None:
         """The sender waits no longer, but the request may still arrive, after later ones."""
@@ -205,7 +220,7 @@ class World:
     def join(self) -> Worker:
         """A new worker gets the partition; its former owner is not told."""
         self.coordinator.generation += 1
-        worker = Worker(self, self.coordinator.generation)
+        worker = self.new_worker()
         self.workers.append(worker)
         self.owner = worker
         worker.begin()
@@ -331,7 +346,10 @@ class Worker:
         self.delivery: Delivery = world.loop.run_until_complete(self._deliver(lease))
 
     async def _deliver(self, lease: float) -> Delivery:
-        parts = Parts(
+        return Delivery(self.parts(lease), self)
+
+    def parts(self, lease: float) -> Parts:
+        return Parts(
             topology=TOPOLOGY if self.world.defences.intent else AT_LEAST_ONCE,
             decoders={"t": decode},
             id_decoders={"t": decode},
@@ -346,7 +364,6 @@ class Worker:
             on_fatal=self._fatal,
             on_behind=lambda tp: self.begin(),
         )
-        return Delivery(parts, self)
 
     def _fatal(self, error: Exception) -> None:
         self.failed = error
@@ -486,17 +503,20 @@ class KeysClient:
     async def close(self) -> None: ...
 
     async def apply(self, block: BlockRange, writes: Writes) -> int | None:
-        offsets = [int(o) for o in writes.redis[0].frame["field"]] if writes.redis else []
-        keys = self._worker.world.keys
         before = min(self._done, block.first - 1)
         for number in (0, 1):
-
-            def act(number: int = number) -> None:
-                keys.chunk(block, number, offsets, before)
-
+            act = self.chunk(block, number, writes, before)
             await self._worker.ask(f"chunk {number} of {block}", act)
         self._done = max(self._done, block.last)
         return self._done
+
+    def chunk(
+        self, block: BlockRange, number: int, writes: Writes, before: int
+    ) -> Callable[[], None]:
+        """What a chunk does where it arrives."""
+        offsets = [int(o) for o in writes.redis[0].frame["field"]] if writes.redis else []
+        keys = self._worker.world.keys
+        return lambda: keys.chunk(block, number, offsets, before)
 
     async def watermarks(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, Mark]:
         world = self._worker.world

@@ -19,7 +19,8 @@ from confluent_kafka.admin import (
 )
 
 from headrace.security.grants import Grant
-from headrace.stack.kafka import PROPERTIES, _jars, _java, cluster_id
+from headrace.stack import maven
+from headrace.stack.kafka import PROPERTIES, cluster_id
 from headrace.stack.process import Running, spawn, tail
 from headrace.stack.state import free_ports
 from tests.security.authority import Authority
@@ -77,7 +78,7 @@ class SecuredKafka:
             modules=MODULES, plain=plain, keys=tokens.keys_url, audience=AUDIENCE, issuer=ISSUER,
         )  # fmt: skip
         properties.write_text(common + own)
-        java, classpath = _java(), f"{_jars()}/*"
+        java, classpath = maven.java("kafka"), f"{maven.jars('kafka')}/*"
         tool = [java, "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool"]
         tool += ["format", "-t", cluster_id(uuid.uuid4), "-c", str(properties)]
         for name, password in users.items():

@@ -58,8 +58,9 @@ def test_from_nothing_then_nothing_left(stack: Endpoints, tmp_path: Path):
     assert apply(stack, tmp_path, declared) == [
         (declared.clickhouse.database, "create database"),
         ("events", "create"),
+        ("by_user__v1", "create"),
+        ("by_user__v1__from_events", "create"),
         ("by_user", "create"),
-        ("by_user__from_events", "create"),
     ]
 
 
@@ -81,8 +82,8 @@ def test_the_projects_own_tables_and_views(stack: Endpoints, client: Any, tmp_pa
 def test_an_object_that_vanished_comes_back(stack: Endpoints, client: Any, tmp_path: Path):
     declared = declare(tmp_path)
     apply(stack, tmp_path, declared)
-    client.command(f"DROP TABLE {declared.clickhouse.database}.by_user__from_events")
-    assert apply(stack, tmp_path, declared) == [("by_user__from_events", "create")]
+    client.command(f"DROP TABLE {declared.clickhouse.database}.by_user__v1__from_events")
+    assert apply(stack, tmp_path, declared) == [("by_user__v1__from_events", "create")]
 
 
 def test_a_new_field_becomes_a_column(stack: Endpoints, client: Any, tmp_path: Path):
@@ -138,7 +139,7 @@ async def test_a_stronger_guarantee_gives_tables_and_targets_their_windows(
     apply(stack, tmp_path, at_least_once(strict))
     assert apply(stack, tmp_path, strict) == [
         ("events", "remember 10000 inserts (now: none)"),
-        ("by_user", "remember 10000 inserts (now: none)"),
+        ("by_user__v1", "remember 10000 inserts (now: none)"),
     ]
     sink = TableSink(strict, "events", Connection(stack.clickhouse))
     for _ in range(2):
@@ -155,7 +156,7 @@ def test_another_window_is_a_change(stack: Endpoints, tmp_path: Path):
     config = declared.clickhouse.model_copy(update={"deduplication_window": 123})
     assert apply(stack, tmp_path, declared.model_copy(update={"clickhouse": config})) == [
         ("events", "remember 123 inserts (now: 10000)"),
-        ("by_user", "remember 123 inserts (now: 10000)"),
+        ("by_user__v1", "remember 123 inserts (now: 10000)"),
     ]
 
 
@@ -178,7 +179,7 @@ def test_a_view_that_does_not_parse_names_itself(stack: Endpoints, tmp_path: Pat
     view = {**VIEW, "from": {"events": "SELECT no_such AS user FROM events"}}
     declared = declare(tmp_path, views={"broken": view})
     migration = Migration(declared, tmp_path, stack.clickhouse)
-    with pytest.raises(Terminal, match=r"broken__from_events: create: .*no_such"):
+    with pytest.raises(Terminal, match=r"broken__v1__from_events: create: .*no_such"):
         migration.apply()
     migration.close()
 

@@ -129,7 +129,7 @@ async def test_a_view_that_lost_the_block_gets_it_when_it_is_repeated(
 ):
     """A crash between table and view: the table has the rows, the view has not."""
     client = clickhouse_connect.get_client(dsn=stack.clickhouse)
-    feed = f"{declared.clickhouse.database}.by_user__from_events"
+    feed = f"{declared.clickhouse.database}.by_user__v1__from_events"
     client.command(f"DETACH TABLE {feed}")
     writes = Writes((rows(span(0, 9)),))
     await sink.apply(span(0, 9), writes)

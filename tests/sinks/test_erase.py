@@ -101,7 +101,7 @@ def test_rows_go_from_tables_and_from_views_by_person(eraser: ClickHouseEraser, 
     ids = eraser.ids("ann")
     assert ids == {"user_id": {"ann"}, "order_id": {"o-ann"}}
     left = {found.where: (found.searched, found.left) for found in eraser.find("ann", ids)}
-    assert left == {"clickhouse customers": (6, 4), "clickhouse by_person": (3, 1)}
+    assert left == {"clickhouse customers": (6, 4), "clickhouse by_person__v1": (3, 1)}
     assert eraser.erase("ann", ids) == 5
     assert eraser.erase("ann", ids) == 0
     assert [found.left for found in eraser.find("ann", ids)] == [0, 0]

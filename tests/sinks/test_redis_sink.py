@@ -20,7 +20,8 @@ from headrace.writes import NOTHING, Kind, RedisOps, Writes
 from sinks.redis.errors import classify
 from sinks.redis.keys import Keys
 from sinks.redis.pack import CHUNK_OPS, chunks, digest
-from sinks.redis.writer import SCRIPT, RedisSink
+from sinks.redis.scripts import source
+from sinks.redis.writer import RedisSink
 from tests.sinks.place import OTHER, TOPIC, counts, declare, span
 
 TP = TopicPartition(TOPIC, 0)
@@ -62,11 +63,11 @@ def key(topology: Topology, keyspace: str, entity: str) -> str:
 def send(client: Any, topology: Topology, block: BlockRange, op: RedisOps, numbers: range) -> int:
     """Send some of a block's chunks by hand, as a worker does that dies behind them."""
     keys = Keys(topology.redis.prefix)
-    cut = chunks([op], keys, topology.redis.keyspaces, block.partition)
+    cut = chunks(Writes(redis=[op]), keys, topology.redis.keyspaces, block)
     for number in numbers:
         chunk = cut[number]
         client.eval(
-            SCRIPT,
+            source("apply.lua"),
             1 + len(chunk.keys),
             keys.fence(block.partition, block.topic),
             *chunk.keys,
@@ -78,6 +79,7 @@ def send(client: Any, topology: Topology, block: BlockRange, op: RedisOps, numbe
             block.first,
             digest(cut),
             chunk.payload,
+            chunk.undo,
         )
     return len(cut)
 
@@ -275,7 +277,7 @@ def test_a_topic_that_writes_no_keyspace_is_not_its_business(sink: RedisSink):
 def test_each_key_is_in_one_chunk_and_chunks_are_the_same_every_time(topology: Topology):
     def cut() -> list[Any]:
         ops = [users(4_000), users(2_000, Kind.MAX, "tops")]
-        return chunks(ops, Keys("p"), topology.redis.keyspaces, 3)
+        return chunks(Writes(redis=ops), Keys("p"), topology.redis.keyspaces, span(0, 0, 3))
 
     keys = [name for chunk in cut() for name in chunk.keys]
     assert len(keys) == len(set(keys)) == 6_000

@@ -162,7 +162,7 @@ async def test_a_block_of_more_chunks_than_one_pipeline(
     )
     writes = Writes(redis=(RedisOps(Kind.ADD, "counts", frame),))
     keys = Keys(topology.redis.prefix)
-    assert len(chunks(writes.redis, keys, topology.redis.keyspaces, 1)) > PIPELINE
+    assert len(chunks(writes, keys, topology.redis.keyspaces, span(0, 0, 1))) > PIPELINE
     for _ in range(2):
         await sink.apply(span(0, 9, 1), writes)
     client = cluster.owner(keys.fence(1, TOPIC)).client

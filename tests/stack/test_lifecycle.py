@@ -97,7 +97,7 @@ def test_a_missing_java_or_maven_is_said_in_one_line(tmp_path, monkeypatch):
         Kafka().prepare(tmp_path / "kafka", (1, 2))
     java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.2\" 2024-01-16' >&2\n")
     monkeypatch.setattr(
-        "headrace.stack.kafka.shutil.which", lambda n: str(java) if n == "java" else None
+        "headrace.stack.maven.shutil.which", lambda n: str(java) if n == "java" else None
     )
     monkeypatch.setenv("HEADRACE_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ConfigError, match="no 'mvn' on the PATH"):

@@ -14,7 +14,7 @@ from headrace.serve.analytics.ranges import Asked
 from headrace.serve.answers import answer, respond
 from headrace.serve.auth import Caller, calling
 from headrace.serve.openapi import AtLeast, WaitMs, responses
-from headrace.serve.streams import Streams
+from headrace.serve.streams import Streams, until
 from headrace.topology.model import Topology
 
 MAX_AGE_S = 1
@@ -131,7 +131,7 @@ def router(topology: Topology, questions: Questions, streams: Streams) -> APIRou
 
         key = (name, last, step, by, tuple(where), caller.tenant)
         return StreamingResponse(
-            streams.follow(key, ask),
+            until(caller.until_ms, streams.follow(key, ask)),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )

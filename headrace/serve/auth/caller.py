@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 from fastapi.openapi.models import HTTPBearer
@@ -21,12 +21,14 @@ class Caller:
     """An authenticated client.
 
     ``tenant`` is None for callers who see all tenants' rows; with one, only rows of that tenant may
-    be answered, and what has no tenant column may not be answered at all.
+    be answered, and what has no tenant column may not be answered at all. ``until_ms`` is when the
+    token ends (since 1970; None: never): what is answered at once need not look.
     """
 
     subject: str
     scopes: frozenset[str]
     tenant: str | None = None
+    until_ms: int | None = field(default=None, compare=False)
 
     def rows_of(self, column: str | None, what: str) -> tuple[tuple[str, str], ...]:
         """What must hold for rows that may be answered: nothing, or a column's value.

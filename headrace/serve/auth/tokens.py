@@ -97,7 +97,10 @@ class Tokens:
                 raise Refused("tenant", "the token's tenant is not a text")
         if not claims["sub"]:
             raise Refused("claims", "the token's sub is empty")
-        return Caller(claims["sub"], scopes, tenant)
+        return Caller(claims["sub"], scopes, tenant, self._expires(claims))
+
+    def _expires(self, claims: Mapping[str, Any]) -> int:
+        return (int(claims["exp"]) + self._auth.leeway_s) * 1000
 
     def _forget_with_keys(self) -> None:
         if self._generation != self._keys.generation:
@@ -106,8 +109,7 @@ class Tokens:
 
     def _remember(self, token: str, caller: Caller, claims: Mapping[str, Any]) -> None:
         self._forget_with_keys()
-        expires = (int(claims["exp"]) + self._auth.leeway_s) * 1000
-        until = min(expires, self._clock.now_ms() + REMEMBERED_S * 1000)
+        until = min(self._expires(claims), self._clock.now_ms() + REMEMBERED_S * 1000)
         self._good[sha256(token.encode()).digest()] = caller, until
         while len(self._good) > REMEMBERED:
             self._good.popitem(last=False)

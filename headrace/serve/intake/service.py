@@ -13,6 +13,7 @@ from functools import cached_property
 from opentelemetry.context import Context as Trace
 
 from headrace.client.events import Events, NotAnEvent, Ready, object_of
+from headrace.client.translation import Translation
 from headrace.errors import ConfigError
 from headrace.private.opening import key_ring
 from headrace.private.ring import KeyRing
@@ -25,7 +26,6 @@ from headrace.serve.intake.idempotency import Answers
 from headrace.serve.intake.report import Answer, answer
 from headrace.serve.intake.room import Hold
 from headrace.serve.intake.sender import Sender
-from headrace.serve.intake.translation import Translation
 from headrace.serve.problems import Problem
 from headrace.topology.intake import Intake as Declared
 
@@ -90,7 +90,9 @@ class Intake:
         self, topic: str, body: bytes, form: Form, declared: Declared | None
     ) -> tuple[list[int], list[Ready | NotAnEvent]]:
         events = self._events(topic)
-        reading = object_of if declared is None else Translation(declared, events.schema.type).event
+        reading = object_of
+        if declared is not None:
+            reading = Translation(declared.sources, events.schema.type).event
         given = bodies.events(body, form, reading)
         return [n for n, _ in given], list(events.ready([event for _, event in given]))
 

@@ -126,7 +126,7 @@ class Observer:
                 events_per_s=round(sum(rates["events", topic] for topic in agent.reads), 1),
                 lag=sum(topics[topic].lag for topic in agent.reads),
                 reads=list(agent.reads),
-                writes=[*agent.writes.tables, *agent.writes.keyspaces],
+                writes=agent.targets,
                 last_errors=[
                     model.LastError.model_validate(error)
                     for error in errors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response, Security
@@ -12,6 +12,7 @@ from headrace.serve.auth import Caller, calling
 from headrace.serve.pipeline.board import Board
 from headrace.serve.pipeline.model import Pipeline
 from headrace.serve.pipeline.watch import Watch
+from headrace.serve.streams import until
 
 Allowed = Annotated[Caller, Security(calling, scopes=["pipeline:read"])]
 FRESH = {"Cache-Control": "no-store"}
@@ -38,13 +39,12 @@ def router(watch: Watch) -> APIRouter:
     )
     async def stream(caller: Allowed) -> StreamingResponse:
         """Server-sent events: the pipeline's state now and each second."""
-        return StreamingResponse(
-            _events(watch.board), media_type="text/event-stream", headers=FRESH
-        )
+        events = until(caller.until_ms, _events(watch.board))
+        return StreamingResponse(events, media_type="text/event-stream", headers=FRESH)
 
     return routes
 
 
-async def _events(board: Board) -> AsyncIterator[str]:
+async def _events(board: Board) -> AsyncGenerator[str, None]:
     async for state in board.changes():
         yield f"data: {state}\n\n"

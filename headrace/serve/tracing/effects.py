@@ -59,7 +59,9 @@ def effects(
     shown = private.hide(event)
     hidden = [str(event[name]) for name in private.names if shown[name] == HIDDEN]
     writes, bad = NOTHING, None
-    for name in topology.agents_of(private.topic):
+    # An agent with state is none of the record alone.
+    stateless = [name for name in topology.agents_of(private.topic) if name in agents]
+    for name in stateless:
         try:
             writes += agents[name](frame)
         except Exception as error:  # an agent may raise anything: a worker sets such records aside

@@ -37,11 +37,13 @@ def checker(folder: Path, clock: SystemClock | ManualClock | None = None, **more
 
 
 async def test_scopes_and_tenant_are_the_tokens(tmp_path: Path) -> None:
-    tokens = checker(tmp_path, tenant_claim="org")
+    tokens = checker(tmp_path, tenant_claim="org", leeway_s=30)
     made = token(scope="metrics:read  catalog:read", scp=["views:read", 7], org="acme")
     expected = Caller("ann", frozenset({"metrics:read", "catalog:read", "views:read"}), "acme")
     assert await tokens.check(made) == expected
     assert tokens.known(made) == expected
+    ends = int(time.time()) + 500
+    assert (await tokens.check(token(exp=ends, org="acme"))).until_ms == (ends + 30) * 1000
     for wrong in ("", 7, ["acme"]):
         with pytest.raises(Refused, match="tenant is not a text"):
             await tokens.check(token(org=wrong, scope="tenants:all"))

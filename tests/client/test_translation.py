@@ -11,8 +11,8 @@ import yaml
 
 from headrace import topology
 from headrace.client.events import NotAnEvent
+from headrace.client.translation import Translation
 from headrace.schema import Encoder, Registry
-from headrace.serve.intake.translation import Translation
 from headrace.topology.loader import examine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +49,7 @@ def encoder() -> Encoder:
 
 @pytest.fixture(scope="module")
 def kong(encoder: Encoder) -> Translation:
-    return Translation(topology.load(ROOT).intake["kong"], encoder.schema.type)
+    return Translation(topology.load(ROOT).intake["kong"].sources, encoder.schema.type)
 
 
 def changed(**members: Any) -> dict[str, Any]:

@@ -1,0 +1,187 @@
+"""The log's side of history: what is committed of any partitions, read in bulk, nothing skipped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import numpy as np
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as KafkaTP
+
+from headrace.block import Block, TopicPartition
+from headrace.client.blocks import block_of
+from headrace.client.ranges import committed_only
+from headrace.errors import ConfigError, Terminal, Transient
+from headrace.security import grants
+from headrace.security.link import Link
+
+BATCH = 65_536
+POLL_S = 0.2
+PATIENCE_S = 30.0
+#: Bytes of records that librdkafka holds for us, all partitions together.
+FETCHED_KB = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of one partition at once: a block, or that its end was reached.
+
+    ``end`` is then the offset of what will be written next.
+    """
+
+    tp: TopicPartition
+    block: Block | None
+    end: int | None = None
+
+
+class Log:
+    """Kafka's topics. Joins no group and commits nothing. Methods raise Transient, ConfigError."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._link = Link(bootstrap)
+        self._consumer = Consumer(
+            {
+                **committed_only(self._link, grants.ARCHIVE_GROUP),
+                # What is no longer there must be noticed, not passed over.
+                "auto.offset.reset": "error",
+                "queued.max.messages.kbytes": FETCHED_KB,
+            }
+        )
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._consumer.close()
+
+    def partitions(self, topic: str) -> list[TopicPartition]:
+        """A topic's partitions; raises ConfigError if it does not exist."""
+        found = self._link.metadata(self._consumer, PATIENCE_S, topic).topics[topic]
+        if found.error is not None:
+            raise ConfigError(f"topic {topic!r} does not exist: run 'headrace apply'")
+        return [TopicPartition(topic, number) for number in sorted(found.partitions)]
+
+    def range(self, tp: TopicPartition) -> tuple[int, int]:
+        """``[begin, end)``: where the log begins now, and behind what is committed."""
+        try:
+            begin, end = self._consumer.get_watermark_offsets(KafkaTP(*tp), timeout=PATIENCE_S)
+        except KafkaException as error:
+            self._link.raise_refusal()
+            raise Transient(f"{tp}: Kafka does not answer: {error}") from error
+        return begin, end
+
+    def at(self, tp: TopicPartition, moment_ms: int) -> int:
+        """The first offset whose record was produced then or later; the end if none was."""
+        try:
+            (found,) = self._consumer.offsets_for_times(
+                [KafkaTP(*tp, moment_ms)], timeout=PATIENCE_S
+            )
+        except KafkaException as error:
+            self._link.raise_refusal()
+            raise Transient(f"{tp}: Kafka does not answer: {error}") from error
+        return int(found.offset) if found.offset >= 0 else self.range(tp)[1]
+
+    def read(self, starts: Mapping[TopicPartition, int]) -> Iterator[Read | None]:
+        """What is committed from these offsets on, for ever; None when nothing came for a while.
+
+        Raises Terminal when a start lies before the log's beginning, or retention overtook us.
+        """
+        self._consumer.assign([KafkaTP(*tp, offset) for tp, offset in starts.items()])
+        at = dict(starts)
+        while True:
+            messages = self._consumer.consume(BATCH, POLL_S)
+            if not messages:
+                yield None
+            for tp, batch in _by_partition(messages).items():
+                yield from self._told(tp, batch, at)
+
+    def _told(
+        self, tp: TopicPartition, batch: list[Message], at: dict[TopicPartition, int]
+    ) -> Iterator[Read]:
+        good = [message for message in batch if message.error() is None]
+        if good:
+            block = block_of(good, first=at[tp], headers=True)
+            at[tp] = block.last + 1
+            yield Read(tp, block)
+        for message in batch:
+            error = message.error()
+            if error is None:
+                continue
+            if error.code() == KafkaError._PARTITION_EOF:
+                at[tp] = max(at[tp], message.offset())
+                yield Read(tp, None, message.offset())
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                begin, _ = self.range(tp)
+                raise Terminal(lost(tp, at[tp], begin))
+            else:
+                raise Transient(f"{tp}: {error}")
+
+    def blocks(self, tp: TopicPartition, first: int, last: int) -> Iterator[Block]:
+        """Records ``[first..last]`` in Blocks of at most 65,536, which join on each other.
+
+        They cover the range, except for an end without a record. ``last`` must lie before the end
+        that ``range`` gives. Raises Terminal when the log does not reach back to ``first``.
+        """
+        begin, end = self.range(tp)
+        if first > last:
+            return
+        if first < begin:
+            raise Terminal(lost(tp, first, min(begin, last + 1)))
+        if last >= end:
+            raise Transient(f"{tp}: offset {last} is not there yet, the log ends at {end}")
+        heard = time.monotonic()
+        for read in self.read({tp: first}):
+            if read is not None:
+                heard = time.monotonic()
+                block = read.block
+                if block is not None and block.first <= last:
+                    part = block if block.last <= last else _until(block, last)
+                    if len(part):
+                        yield part
+                if (block is None and (read.end or 0) > last) or (block and block.last >= last):
+                    return
+            elif time.monotonic() - heard > PATIENCE_S:
+                raise Transient(f"{tp} did not answer for {PATIENCE_S:.0f} s")
+
+
+def lost(tp: TopicPartition, first: int, behind: int) -> str:
+    """The text for offsets ``[first, behind)`` that nobody has any more."""
+    return (
+        f"{tp}: offsets {first} to {behind - 1} are neither in the archive nor in the log: "
+        f"retention has removed them"
+    )
+
+
+def _by_partition(messages: list[Message]) -> dict[TopicPartition, list[Message]]:
+    found: dict[TopicPartition, list[Message]] = {}
+    for message in messages:
+        tp = TopicPartition(message.topic(), message.partition())
+        found.setdefault(tp, []).append(message)
+    return found
+
+
+def _until(block: Block, last: int) -> Block:
+    """The part of a block up to an offset within it."""
+    end = int(np.searchsorted(block.offsets, last, "right"))
+    return replace(
+        block,
+        last=last,
+        values=block.values[:end],
+        offsets=block.offsets[:end],
+        timestamps=block.timestamps[:end],
+        keys=block.keys[:end],
+        headers={index: found for index, found in block.headers.items() if index < end},
+        nbytes=-1,
+    )

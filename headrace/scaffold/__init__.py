@@ -1,0 +1,1 @@
+"""Skeletons of views, agents and projects, each with its test: ``headrace new``."""

@@ -1,0 +1,1 @@
+"""Moving from a system on PostgreSQL step by step: outbox, change capture, comparison."""
