@@ -149,10 +149,14 @@ def test_an_agent_that_is_missing_is_a_gap(project: Path):
 
 def test_check_finds_a_select_that_names_nothing(project: Path):
     path = project / "topology.yaml"
-    path.write_text(path.read_text().replace("toDecimal128(p.amount", "toDecimal128(p.amont"))
+    select = "SELECT p.amont AS n FROM payments AS p"
+    view = (
+        f"  views: {{v: {{columns: {{n: String}}, order_by: [n], from: {{payments: {select}}}}}}}\n"
+    )
+    path.write_text(path.read_text().replace("  tables:\n", view + "  tables:\n", 1))
     told = json.loads(run("check", "--json", code=2))
     (problem,) = told["problems"]
-    assert problem["path"] == "clickhouse.views.payments_by_minute.from.payments"
+    assert problem["path"] == "clickhouse.views.v.from.payments"
     assert problem["wrong"] == "payments has no column 'amont'"
     assert problem["line"] > 1
 
