@@ -66,7 +66,7 @@ def test_skeletons_in_the_shop(shop: Path):
 def test_a_test_of_a_skeleton_can_fail(begun: Path):
     view(begun, "visits_by_page", None, "page", None).write(begun)
     path = begun / "topology.yaml"
-    path.write_text(path.read_text().replace("count() AS events", "count() * 2 AS events"))
+    path.write_text(path.read_text().replace("events: {count: true}", "events: {sum: seconds}"))
     assert "1 failed" in run(begun, "pytest", "-q", "tests/test_visits_by_page.py", code=1)
 
 
