@@ -13,6 +13,7 @@ import pytest
 
 from headrace.errors import ConfigError
 from headrace.scaffold.agent import agent
+from headrace.scaffold.process import process
 from headrace.scaffold.project import project
 from headrace.scaffold.view import view
 
@@ -52,6 +53,16 @@ def test_a_new_project_with_a_view_and_an_agent(begun: Path):
     assert "3 passed" in run(begun, "pytest", "-q", "tests")
     told = run(begun, "headrace.cli.main", "graph", "--from", "site.visits.seconds")
     assert "panel visits_by_page" in told
+
+
+def test_a_new_process(begun: Path):
+    process(begun, "refund")
+    told = json.loads(run(begun, "headrace.cli.main", "check", "--json"))
+    assert told["valid"]
+    run(begun, "headrace.cli.main", "schemas", "check")
+    assert "3 passed" in run(begun, "pytest", "-q", "tests/test_refund.py")
+    with pytest.raises(ConfigError, match=r"processes.refund, topics.refund.events, .*refund_comm"):
+        process(begun, "refund")
 
 
 def test_skeletons_in_the_shop(shop: Path):
