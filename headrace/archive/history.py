@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from headrace.archive.log import Log, lost
-from headrace.archive.reader import Archive
+from headrace.archive.reader import Archive, joined
 from headrace.block import Block, TopicPartition
 from headrace.errors import Terminal
 
@@ -64,6 +64,9 @@ class History:
         The Blocks join on each other and cover the range, except for an end without a record.
         ``last`` must lie before ``end``.
         """
+        yield from joined(first, self._all(tp, first, last))
+
+    def _all(self, tp: TopicPartition, first: int, last: int) -> Iterator[Block]:
         at = first
         for begin, end in self._spans(tp):
             if self._archive is None or at > last or end < at:

@@ -82,6 +82,17 @@ class Log:
             raise Transient(f"{tp}: Kafka does not answer: {error}") from error
         return begin, end
 
+    def at(self, tp: TopicPartition, moment_ms: int) -> int:
+        """The first offset whose record was produced then or later; the end if none was."""
+        try:
+            (found,) = self._consumer.offsets_for_times(
+                [KafkaTP(*tp, moment_ms)], timeout=PATIENCE_S
+            )
+        except KafkaException as error:
+            self._link.raise_refusal()
+            raise Transient(f"{tp}: Kafka does not answer: {error}") from error
+        return int(found.offset) if found.offset >= 0 else self.range(tp)[1]
+
     def read(self, starts: Mapping[TopicPartition, int]) -> Iterator[Read | None]:
         """What is committed from these offsets on, for ever; None when nothing came for a while.
 
@@ -109,6 +120,7 @@ class Log:
             if error is None:
                 continue
             if error.code() == KafkaError._PARTITION_EOF:
+                at[tp] = max(at[tp], message.offset())
                 yield Read(tp, None, message.offset())
             elif error.code() == KafkaError._AUTO_OFFSET_RESET:
                 begin, _ = self.range(tp)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, cast
@@ -65,20 +66,21 @@ class Archive:
         The Blocks join on each other and cover the range, except for an end without a record.
         Raises Terminal when a part of the range is in no file.
         """
-        tp, at = TopicPartition(topic, partition), first
-        for file in self.files(topic, partition):
+        yield from joined(first, self._all(TopicPartition(topic, partition), first, last))
+
+    def _all(self, tp: TopicPartition, first: int, last: int) -> Iterator[Block]:
+        at = first
+        for file in self.files(*tp):
             if file.last < at or file.first > last:
                 continue
             if file.first > at:
                 break
-            for block in self._blocks(tp, file, at, min(last, file.last)):
-                at = block.last + 1
-                yield block
+            yield from self._blocks(tp, file, at, min(last, file.last))
             at = min(last, file.last) + 1
         if at <= last:
             raise Terminal(
                 f"archive {self._store.url!r}: {tp} offsets {at} to {last} are not all in it; it "
-                f"has {_shown(self.spans(topic, partition))}"
+                f"has {_shown(self.spans(*tp))}"
             )
 
     def time_span(self, file: File) -> tuple[int, int] | None:
@@ -99,7 +101,7 @@ class Archive:
     def _blocks(self, tp: TopicPartition, file: File, first: int, last: int) -> Iterator[Block]:
         """A file's records with offsets ``[first..last]``, by its row groups.
 
-        The Blocks cover the range; what is behind the last record belongs to the last Block.
+        The Blocks have at least one record each.
         """
         with self._opened(file) as (parquet, proven):
             with _proving(file):
@@ -116,7 +118,8 @@ class Archive:
                     rows = parquet.read_row_group(group, COLUMNS)
                     block = _within(tp, rows, at, min(end, last), ends[group - 1] if group else -1)
                 at = block.last + 1
-                yield block
+                if len(block):
+                    yield block
 
     @contextmanager
     def _opened(self, file: File) -> Iterator[tuple[Any, ProvenFile]]:
@@ -155,9 +158,9 @@ def _ends(file: File, metadata: Any) -> list[int]:
         if statistics is None or not statistics.has_min_max:
             raise ValueError("it has no statistics of offsets")
         ends.append(int(statistics.max))
-    if not ends or ends[-1] != file.last:
-        raise ValueError(f"it ends at offset {ends[-1] if ends else None}")
-    return ends
+    if ends and ends[-1] > file.last:
+        raise ValueError(f"it has offset {ends[-1]}")
+    return [*ends[:-1], file.last] if ends else []  # behind the last record may be marks
 
 
 def _within(tp: TopicPartition, rows: pa.Table, first: int, last: int, after: int) -> Block:
@@ -171,6 +174,17 @@ def _within(tp: TopicPartition, rows: pa.Table, first: int, last: int, after: in
 
 def _ms(time: datetime) -> int:
     return (time - EPOCH) // timedelta(milliseconds=1)
+
+
+def joined(first: int, blocks: Iterable[Block]) -> Iterator[Block]:
+    """Blocks in offset order, each made to begin behind the one before it, the first at ``first``.
+
+    Between them must be nothing that is a record.
+    """
+    at = first
+    for block in blocks:
+        yield block if block.first == at else replace(block, first=at)
+        at = block.last + 1
 
 
 def _shown(spans: list[tuple[int, int]]) -> str:

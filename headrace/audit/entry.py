@@ -30,6 +30,7 @@ class Act(str, Enum):
     ACCESS = "access"  # failed ones
     SYNC_OUTBOX = "sync.outbox"
     SYNC_CONNECT = "sync.connect"
+    SYNC_DISCONNECT = "sync.disconnect"
 
 
 class Outcome(str, Enum):

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from headrace.declared.asof import AT, ROW
 from headrace.errors import ConfigError
-
-#: Columns beside the keys: the moment, ms since 1970, and the row of the file.
-AT, ROW = "_at", "_row"
 
 
 def asked(given: pl.DataFrame, key: Sequence[str], timestamp: str) -> pl.DataFrame:

@@ -120,10 +120,15 @@ def as_float(value: Value) -> Value:
         case "int" | "decimal":
             expr = value.expr.cast(pl.Float64)
             if value.type.scale:
-                expr = expr / float(10**value.type.scale)
+                expr = expr / divisor(pl.lit(float(10**value.type.scale)))
             kind = Type("float", value.type.nullable)
             return Value(kind, expr, _sql_float(value), **_join(value))
     raise Unfit(f"{value.type} is no number", "use numbers")
+
+
+def divisor(number: pl.Expr) -> pl.Expr:
+    """The same doubles as a column: by a single one Polars multiplies with the reciprocal."""
+    return number - (pl.int_range(pl.len()) * 0).cast(pl.Float64)
 
 
 def _sql_float(value: Value) -> str:
@@ -144,7 +149,7 @@ def as_decimal(value: Value, scale: int) -> Value:
         digits = len(str(abs(value.literal))) if isinstance(value.literal, int) else _INT_DIGITS
         held = replace(value.type, kind="decimal", digits=digits, scale=0)
         expr = value.expr if digits <= SHORT else value.expr.cast(pl.Int128)
-        value = Value(held, expr, f"toDecimal128({value.sql}, 0)", **_join(value))
+        value = replace(value, type=held, expr=expr)
     if value.type.kind != "decimal":
         raise Unfit(f"{value.type} is no decimal", "use whole numbers and decimals")
     more = scale - value.type.scale
@@ -382,7 +387,9 @@ def ratio(values: Sequence[Value]) -> Value:
         if value.type.kind not in ("int", "float") and value.literal is None:
             raise Unfit(f"{value.type} has no exact quotient", "CAST it AS DOUBLE")
     a, b = (as_float(value) for value in values)
-    return Value(Type("float", _null(a, b)), a.expr / b.expr, f"({a.sql} / {b.sql})", **_join(a, b))
+    return Value(
+        Type("float", _null(a, b)), a.expr / divisor(b.expr), f"({a.sql} / {b.sql})", **_join(a, b)
+    )
 
 
 def _divided(values: Sequence[Value], sign: str) -> tuple[Value, int]:

@@ -37,6 +37,11 @@ def refused(plan: Plan) -> Iterator[Note]:
         yield Note(
             ("keep", "redis", "rings"), list(kept.rings), "rings are windows", "leave window out"
         )
+    if kept.rings and declared.keep.clickhouse is not None:
+        yield Note(
+            ("keep", "redis", "rings"), list(kept.rings), "ClickHouse would keep other sums",
+            "declare it once for each store",
+        )  # fmt: skip
     if kept.rings and not any(one.kind in RINGED for one in declared.fields.values()):
         yield Note(
             ("keep", "redis", "rings"), list(kept.rings), "rings keep counts and sums",
@@ -123,7 +128,7 @@ def _field(plan: Plan, feed: Feed, name: str, made: pl.DataFrame) -> list[RedisO
     one, fed = plan.declared.fields[name], feed.fields[name]
     where = keyspace(plan.declared, plan.name, name)
     column = pl.col(value(name))
-    always = fed.where is None and (fed.value is None or not fed.value.type.nullable)
+    always = fed.where is None and fed.value is None
     found = made if always else made.filter(column.is_not_null())
     field = pl.lit(name).alias("field")
     match one.kind:

@@ -10,14 +10,13 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from headrace.topology.joins import Join
 from headrace.topology.model import Topology
 from headrace.topology.sessions import Sessions
-from headrace.windows.join_agent import JoinAgent
+from headrace.windows.join_agent import HOUR_MS, JoinAgent
 from headrace.windows.session_agent import SessionAgent
 from headrace.windows.sides import Sides
 from headrace.writes import Writes
@@ -48,6 +47,19 @@ def counted_in(name: str) -> str:
     return f"{name}:late"
 
 
+def forget_ms(topology: Topology, declared: Join) -> int | None:
+    """How long after its last record a key of a join is forgotten; None: never, it is a table.
+
+    An event that comes after that was in its topic for less than the retention, so it is past
+    ``keep_hours`` if it lies near enough to match what was forgotten.
+    """
+    if declared.within_s is None:
+        return None
+    topics = (topology.topics[side.topic] for side in (declared.of, declared.with_))
+    retention = max(t.retention_hours or topology.defaults.retention_hours for t in topics)
+    return (declared.keep_hours + retention) * HOUR_MS + declared.within_s * 1000
+
+
 def names(topology: Topology) -> set[str]:
     """The agents that are made of declarations."""
     return {*topology.sessions, *topology.joins, *map(sides_of, topology.joins)}
@@ -55,16 +67,13 @@ def names(topology: Topology) -> set[str]:
 
 def of(topology: Topology, agent: str) -> Callable[..., Writes]:
     """The function of one of ``names``."""
-    made: dict[str, Any] = {
-        **{name: (SessionAgent, name, one) for name, one in topology.sessions.items()},
-        **{name: (JoinAgent, name, one) for name, one in topology.joins.items()},
-    }
-    if agent in made:
-        kind, name, declared = made[agent]
-        function: Callable[..., Writes] = kind(
-            name, declared, kept_in(name, declared), counted_in(name)
-        )
-        return function
+    if agent in topology.sessions:
+        declared = topology.sessions[agent]
+        return SessionAgent(agent, declared, kept_in(agent, declared), counted_in(agent))
+    if agent in topology.joins:
+        join = topology.joins[agent]
+        forget = forget_ms(topology, join)
+        return JoinAgent(agent, join, kept_in(agent, join), counted_in(agent), forget)
     (found,) = (one for name, one in topology.joins.items() if sides_of(name) == agent)
     return Sides(found)
 

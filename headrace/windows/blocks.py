@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
 from headrace.frame import OFFSET
 from headrace.topology.sessions import Aggregate, Sessions
-from headrace.windows.intervals import Session
+from headrace.windows.intervals import Session, Value
 from headrace.windows.plain import plain, whole
 
 TIME = "_time"
@@ -63,7 +63,7 @@ class Columns:
             parts.extend(_aggregate(name, field))
         grouped = numbered.group_by(_NUMBER, maintain_order=True).agg(parts)
         columns = {name: grouped[name].to_list() for name in grouped.columns}
-        values = [list(_values(name, f, columns)) for name, f in self._declared.fields.items()]
+        values = [_values(name, f, columns) for name, f in self._declared.fields.items()]
         rows = zip(*values, strict=True) if values else iter([()] * grouped.height)
         fixed = zip(*(columns[name] for name in _FIXED), strict=True)
         by = zip(*(columns[k] for k in keys), strict=True)
@@ -100,12 +100,9 @@ def _aggregate(name: str, field: Aggregate) -> Iterator[pl.Expr]:
         yield getattr(those(column), field.form)().alias(f"{name}.{part}")
 
 
-def _values(
-    name: str, field: Aggregate, columns: Mapping[str, Sequence[Any]]
-) -> Iterator[tuple[int, int, Any] | int | None]:
+def _values(name: str, field: Aggregate, columns: Mapping[str, list[Any]]) -> list[Value]:
     """A field's value in each session, as it is kept."""
     if field.form not in ("first", "last"):
-        yield from columns[name]
-        return
-    for place in zip(*(columns[f"{name}.{part}"] for part in "tov"), strict=True):
-        yield None if place[0] is None else place
+        return columns[name]
+    places = list(zip(*(columns[f"{name}.{part}"] for part in "tov"), strict=True))
+    return [None if place[0] is None else place for place in places]

@@ -7,13 +7,20 @@ from itertools import chain
 
 from headrace.schema import AvroSchema
 from headrace.topology.joins import Join
-from headrace.topology.keyed import AgentState
+from headrace.topology.keyed import AgentState, Timer
 from headrace.topology.model import Agent, AgentWrites, Keyspace, Topology
 from headrace.topology.sessions import Sessions
 from headrace.topology.tree import Tree
 from headrace.windows import join_checks, session_checks
 from headrace.windows.agents import MODULE, counted_in, kept_in, sides_of
 from headrace.windows.notes import Note
+from headrace.windows.sides import DUE
+
+#: The event by which a key is forgotten: see ``agents.forget_ms``.
+_TIMER = Timer(
+    at="occurred_at",
+    event={"side": DUE, "source_partition": 0, "source_offset": 0, "item": 0, "payload": None},
+)
 
 
 def expand(topology: Topology, tree: Tree, schemas: Mapping[str, AvroSchema]) -> Topology:
@@ -85,6 +92,7 @@ def _join(name: str, declared: Join) -> dict[str, Agent]:
             reads=(declared.via,),
             writes=AgentWrites(keyspaces=(counted_in(name),), topics=(declared.into,)),
             state=state,
+            timer=None if declared.within_s is None else _TIMER,
         ),
     }
 

@@ -12,35 +12,12 @@ from headrace.topology.joins import Join, Reference, Side
 from headrace.topology.model import Topology
 from headrace.topology.tree import Path
 from headrace.windows import targets
-from headrace.windows.notes import EVENT_TIME, Note, Source, Sources, known_topic
+from headrace.windows.fields import RESULT, SIDE, Source
+from headrace.windows.notes import Note, Sources, known_topic
 from headrace.windows.plain import PLAIN
 from headrace.windows.session_checks import KEYS
 from headrace.windows.sides import sources
 from headrace.windows.targets import Wanted
-
-#: The records of ``via``: an event of either side.
-VIA: Mapping[str, Source] = {
-    "event_id": Source(pl.String(), False),
-    "key": Source(pl.String(), False),
-    "side": Source(pl.String(), False),
-    "occurred_at": Source(EVENT_TIME, False),
-    "source_partition": Source(pl.Int32(), False),
-    "source_offset": Source(pl.Int64(), False),
-    "item": Source(pl.Int32(), False),
-    "payload": Source(pl.String(), True),
-}
-#: What every result has beside its declared fields.
-FIXED: Mapping[str, Source] = {
-    "event_id": Source(pl.String(), False),
-    "pair_id": Source(pl.String(), False),
-    "result_id": Source(pl.String(), False),
-    "version": Source(pl.Int64(), False),
-    "retracted": Source(pl.Boolean(), False),
-    "late": Source(pl.Boolean(), False),
-    "matched": Source(pl.Boolean(), False),
-    "occurred_at": Source(EVENT_TIME, False),
-    "matched_at": Source(EVENT_TIME, True),
-}
 
 
 def problems(
@@ -105,22 +82,22 @@ def _typed(
 
 
 def _names(declared: Join) -> Iterator[Note]:
-    for name in declared.of.fields.keys() & FIXED.keys():
+    for name in declared.of.fields.keys() & RESULT.keys():
         yield Note(("of", "fields", name), name, "every result has a field of this name", "rename")
-    for name in declared.with_.fields.keys() & (FIXED.keys() | declared.of.fields.keys()):
+    for name in declared.with_.fields.keys() & (RESULT.keys() | declared.of.fields.keys()):
         yield Note(("with", "fields", name), name, "the result has such a field", "rename it")
 
 
 def _via(declared: Join, topology: Topology, schema: AvroSchema) -> Iterator[Note]:
     at, topic = ("via",), topology.topics[declared.via]
-    wanted = [Wanted(name, *source, at) for name, source in VIA.items()]
+    wanted = [Wanted(name, *source, at) for name, source in SIDE.items()]
     yield from targets.check(at, declared.via, topic, schema, wanted)
     if topic.key != "key":
         yield Note(at, declared.via, f"its key is {topic.key!r}", "key it by 'key'")
 
 
 def _wanted(declared: Join, schemas: Mapping[str, AvroSchema]) -> Iterator[Wanted]:
-    for name, source in FIXED.items():
+    for name, source in RESULT.items():
         yield Wanted(name, *source, ("into",))
     fields = _fields(schemas[declared.of.topic], declared.of.each)
     for name, path in declared.of.fields.items():

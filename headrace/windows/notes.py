@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import polars as pl
-
 from headrace.rules.expressions import check
 from headrace.rules.wrong import Wrong
 from headrace.schema import AvroSchema
 from headrace.topology.privacy import is_private
 from headrace.topology.tree import Path
-
-EVENT_TIME = pl.Datetime("ms", "UTC")
+from headrace.windows.fields import EVENT_TIME, Source
 
 
 class Note(NamedTuple):
@@ -23,13 +20,6 @@ class Note(NamedTuple):
     value: Any
     wrong: str
     fix: str
-
-
-class Source(NamedTuple):
-    """A field that a declaration may name."""
-
-    dtype: pl.DataType
-    nullable: bool
 
 
 class Sources:
@@ -66,7 +56,7 @@ class Sources:
         """Whether every event has the field, in milliseconds."""
         wrong = list(self.named(at, name))
         yield from wrong
-        if not wrong and self.fields[name] != Source(EVENT_TIME, False):
+        if not wrong and self.fields[name] != Source(EVENT_TIME):
             yield Note(
                 at, name, "not a timestamp-millis that every event has", "choose a field that is"
             )

@@ -10,7 +10,8 @@ from headrace.schema import AvroSchema
 from headrace.topology.model import Topology
 from headrace.topology.sessions import Aggregate, Sessions
 from headrace.windows import targets
-from headrace.windows.notes import EVENT_TIME, Note, Source, Sources, known_topic
+from headrace.windows.fields import SESSION, Source
+from headrace.windows.notes import Note, Sources, known_topic
 from headrace.windows.plain import PLAIN
 from headrace.windows.targets import Wanted
 
@@ -24,18 +25,6 @@ _FITTING = {
 }
 #: A sum of a block is one of 128 bits; 65,536 values of so many digits stay within.
 MAX_PRECISION = 30
-#: What every session has beside its key and its declared fields.
-FIXED: Mapping[str, pl.DataType] = {
-    "event_id": pl.String(),
-    "session_id": pl.String(),
-    "version": pl.Int64(),
-    "retracted": pl.Boolean(),
-    "late": pl.Boolean(),
-    "started_at": EVENT_TIME,
-    "ended_at": EVENT_TIME,
-    "length_ms": pl.Int64(),
-    "events": pl.Int64(),
-}
 
 
 def problems(
@@ -73,7 +62,7 @@ def _key(declared: Sessions, topology: Topology, sources: Sources) -> Iterator[N
     for i, name in enumerate(declared.key):
         wrong = list(sources.named(("key", i), name))
         yield from wrong
-        if name in declared.key[:i] or name in FIXED:
+        if name in declared.key[:i] or name in SESSION:
             yield Note(("key", i), name, "the name is taken", "leave it out")
         elif not wrong and not isinstance(sources.fields[name].dtype, KEYS):
             yield Note(
@@ -84,7 +73,7 @@ def _key(declared: Sessions, topology: Topology, sources: Sources) -> Iterator[N
 
 def _field(name: str, field: Aggregate, declared: Sessions, sources: Sources) -> Iterator[Note]:
     at = ("fields", name)
-    if name in FIXED or name in declared.key:
+    if name in SESSION or name in declared.key:
         yield Note(at, name, "every session has a field of this name", "rename it")
     part = "count" if field.count is not None else "where"
     yield from sources.condition((*at, part), field.condition)
@@ -110,8 +99,8 @@ def _digits(dtype: pl.DataType) -> int:
 
 
 def _wanted(declared: Sessions, fields: Mapping[str, Source]) -> Iterator[Wanted]:
-    for name, dtype in FIXED.items():
-        yield Wanted(name, dtype, False, ("into",))
+    for name, source in SESSION.items():
+        yield Wanted(name, *source, ("into",))
     for i, name in enumerate(declared.key):
         yield Wanted(name, *fields[name], ("key", i))
     for name, field in declared.fields.items():

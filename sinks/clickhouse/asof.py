@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from headrace.backtest.asked import AT, ROW
+from headrace.declared.asof import AT, ROW
 from headrace.topology.model import Topology
 from sinks.clickhouse.contents import select
 from sinks.clickhouse.ddl import define, table_columns

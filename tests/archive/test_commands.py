@@ -21,11 +21,9 @@ from tests.integration.commands import Commands
 from tests.sinks.redis_servers import until
 
 METERS = ["m1", "m2", "m3", "m4"]
-#: Each thousandth is sent twice, and late ones are among them.
-EVENTS = [
-    reading(n - n % 500 if n % 500 == 1 else n, METERS[n % 4], f"{n % 97}.{n % 10}", n % 7 * 30)
-    for n in range(3_000)
-]
+#: Times go up and down, and some events are sent twice.
+_SENT = [reading(n, METERS[n % 4], f"{n % 97}.{n % 10}", n % 7 * 30) for n in range(3_000)]
+EVENTS = [_SENT[n - 4] if n % 500 == 4 else event for n, event in enumerate(_SENT)]
 
 
 @pytest.fixture(scope="module")

@@ -52,8 +52,9 @@ def test_what_is_committed_is_archived_with_all_its_bytes(topic, tmp_path):
     assert len(expected) == 40
     done = archived(topic, url)
     assert (done.records, done.left) == (40, done.left)
-    assert Archive(url).spans(*topic.tp) == [(0, expected[-1].offset)]
     with Log(topic.kafka) as log:
+        _, end = log.range(topic.tp)
+        assert Archive(url).spans(*topic.tp) == [(0, end - 1)]  # the marks behind the last, too
         proof = prove(Archive(url), log, topic.tp)
     assert proof.proven
     assert (proof.records, proof.compared) == (40, 40)
@@ -109,6 +110,24 @@ def test_what_retention_took_before_it_was_archived_is_a_gap_with_a_name(topic, 
         assert read(history, topic, last + 5, history.end(topic.tp) - 1) == topic.records()
         with pytest.raises(Terminal, match=f"offsets {last + 1} to {last + 4} are neither"):
             list(history.blocks(topic.tp, last - 3, last + 8))
+
+
+@pytest.mark.parametrize("count", [7, 10])  # a file is full with the last record, or is not
+def test_nothing_is_missing_when_retention_took_all_the_log(stack, tmp_path, count):
+    topic, url = Topic(stack.kafka), str(tmp_path)
+    topic.send(count)
+    expected = topic.records()
+    archived(topic, url)
+    archive = Archive(url)
+    with History(archive, topic.kafka) as history:
+        end = history.end(topic.tp)
+        topic.trim(end)  # the commit's mark is gone with the records
+        assert history.begin(topic.tp) == 0
+        assert read(history, topic, 0, end - 1) == expected
+        assert archived(topic, url).records == 0
+        topic.send(3)
+        assert archived(topic, url).records == 3
+        assert read(history, topic, 0, history.end(topic.tp) - 1)[:count] == expected
 
 
 def test_a_gap_in_the_archive_is_filled_from_the_log(topic, tmp_path):

@@ -7,10 +7,16 @@ the emitted topic see is a beginning of what a plain count of the log gives, in 
 from __future__ import annotations
 
 from hypothesis import settings
-from hypothesis.stateful import invariant
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule
 
 from tests.delivery.keyed_world import KeyedWorld, expected
 from tests.delivery.test_protocol import EXAMPLES, STEPS, Protocol
+
+STEPS_OF_A_BLOCK = ("states", "commit", "chunk 0", "chunk 1", "outbox", "emit some",
+                    "emit the rest", "sent")  # fmt: skip
+#: Answers that a worker needs to get to any step.
+MOST = 30
 
 
 class KeyedProtocol(Protocol):
@@ -18,6 +24,33 @@ class KeyedProtocol(Protocol):
 
     new_world = KeyedWorld
     world: KeyedWorld
+
+    @rule(
+        step=st.sampled_from(STEPS_OF_A_BLOCK),
+        rows=st.integers(2, 8),
+        arrives=st.booleans(),
+        tail=st.integers(0, 2),
+    )
+    def crash_in(self, step: str, rows: int, arrives: bool, tail: int) -> None:
+        """The owner gets to a step of a block and dies in it; so does, with ``tail``, the store."""
+        world, owner = self.world, self.world.owner
+        if owner is None or owner.dead or owner.stopped or owner.paused:
+            return
+        for _ in range(MOST):
+            mine = [r for r in world.requests if r.sender is owner]
+            if not mine:
+                owner.feed(rows)
+                world.settle()
+                continue
+            if mine[-1].what.startswith(step) and not mine[-1].arrived:
+                if arrives:
+                    mine[-1].arrive()
+                owner.crash()
+                world.settle()
+                if tail:
+                    self.keys_lose_their_tail(tail)
+                return
+            world.step(mine[-1])
 
     @invariant()
     def states_are_those_of_the_fence(self) -> None:

@@ -46,7 +46,7 @@ def faults(draw: st.DrawFn) -> Faults:
     return Faults(*(draw(share) for _ in range(5)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     random=st.randoms(use_true_random=True),
     faults=faults(),
@@ -72,7 +72,7 @@ def test_every_order_ends_with_money_and_stock_conserved(random, faults, tidy, c
     assert run.simulation.states == {}  # all were forgotten in the end
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(random=st.randoms(use_true_random=True), faults=faults(), count=st.integers(1, 8))
 def test_the_end_does_not_depend_on_how_the_log_is_cut_into_blocks(random, faults, count):
     log = simulated(random, faults, tidy=True, count=count, block=20).simulation.seen.log

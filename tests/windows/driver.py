@@ -42,6 +42,7 @@ class Driver:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self.states: dict[str, bytes] = {}
+        self.due: dict[str, int] = {}
         self.told: list[Row] = []
         self.late: Counter[str] = Counter()
 
@@ -53,10 +54,12 @@ class Driver:
             self.told.extend(map(dict, emit.events))
         for state in writes.state:
             for key, value in state.values.items():
+                self.due.pop(key, None)
                 if value is None:
                     self.states.pop(key, None)
                 else:
                     self.states[key] = value
+            self.due.update(state.due)
         for op in writes.redis:
             for row in op.frame.to_dicts():
                 self.late[row["field"]] += row["delta"]
@@ -119,5 +122,5 @@ def _shown(writes: Writes) -> Any:
     return (
         [(op.kind, op.keyspace, op.frame.to_dicts()) for op in writes.redis],
         [(emit.topic, list(emit.events)) for emit in writes.events],
-        [(state.keyspace, dict(state.values)) for state in writes.state],
+        [(state.keyspace, dict(state.values), dict(state.due)) for state in writes.state],
     )
