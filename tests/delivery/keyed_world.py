@@ -226,6 +226,9 @@ class KeyedClient(KeysClient):
         keys, events = self._worker.world.keys, [one.event for one in pending]
         await self._worker.ask("sent", lambda: keys.sent(events))
 
+    async def aside(self, block: BlockRange) -> list[int]:
+        return []
+
     async def due(
         self, tp: TopicPartition, keyspace: str, now_ms: int, most: int
     ) -> list[tuple[str, int]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from headrace.cli.apply import apply_all
 from headrace.delivery.crash import KEYED_POINTS, VARIABLE
 from headrace.endpoints import Endpoints
 from tests.keyed.bank import Bank, until
@@ -124,3 +125,17 @@ def test_a_record_that_makes_the_agent_raise_is_set_aside_and_no_other(bank: Ban
         workers.stop()
     assert bank.states()["ann"] == {"entries": 8, "balance": 8, "due": 0}
     assert [row["entries"] for row in bank.events("notices")] == [3, 6]
+    good = [f"e{n}" for n in range(10) if n not in (3, 7)]
+    assert bank.ids() == good
+    # A table that is caught up alone: the agent with state isn't run, and the same are left out.
+    bank.command("DROP TABLE {name}.entries SYNC")
+    apply_all(bank.root, bank.topology, bank.where)
+    assert bank.ids() == []
+    workers.start()
+    try:
+        bank.send("entries", [entry(10, "ann")])
+        bank.drain(workers)
+    finally:
+        workers.stop()
+    assert bank.ids() == sorted([*good, "e10"])
+    assert bank.states()["ann"]["entries"] == 9
