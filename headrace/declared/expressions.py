@@ -28,13 +28,15 @@ _BINARY: Final[dict[str, Make]] = {
     "Or": ops.either,
     "Plus": ops.plus,
     "Minus": ops.minus,
-    "Sql.Binary.Mul": ops.times,
-    "Sql.Binary.Div": ops.ratio,
-    "Sql.Binary.IntDiv": ops.quotient,
-    "Sql.Binary.Rem": ops.remainder,
+    "Mul": ops.times,
+    "Div": ops.ratio,
+    "IntDiv": ops.quotient,
+    "Rem": ops.remainder,
 }
+#: Polars has operators whose operands it may have to cast first under names of their own.
 _FUNCTIONS: Final[dict[str, Make]] = {
     **_BINARY,
+    **{f"Sql.Binary.{name}": make for name, make in _BINARY.items()},
     "Boolean.Not": ops.negation,
     "Boolean.IsNull": ops.is_null,
     "Boolean.IsNotNull": ops.is_not_null,
