@@ -156,7 +156,7 @@ def test_both_stores_hold_what_plain_python_says(tmp_path: Path, stack: Endpoint
     try:
         for declared in DECLARED:
             plan = planned(topology, registry, declared)
-            expected = times(oracle.table(DECLARED[declared], log), "since")
+            expected = shown(declared, times(oracle.table(DECLARED[declared], log), "since"))
             offline = batch.table(topology, registry, declared, [(f.topic, f.df) for f in frames])
             assert held.rows(offline) == expected, declared
             if declared in topology.clickhouse.views:
@@ -166,6 +166,6 @@ def test_both_stores_hold_what_plain_python_says(tmp_path: Path, stack: Endpoint
                 expected = [
                     row for row in expected if any(map(row.get, DECLARED[declared]["fields"]))
                 ]
-                assert held.from_redis(plan, in_redis) == shown(declared, expected), declared
+                assert held.from_redis(plan, in_redis) == expected, declared
     finally:
         reader.close()
