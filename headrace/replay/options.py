@@ -38,3 +38,13 @@ class Watcher(Protocol):
 
     def copied(self, offsets: int, fresh: bool) -> None:
         """So many are in the version; not ``fresh``: since an earlier run."""
+
+
+class Quiet:
+    """Tells nobody."""
+
+    def phase(self, text: str) -> None: ...
+
+    def log(self, offsets: int) -> None: ...
+
+    def copied(self, offsets: int, fresh: bool) -> None: ...

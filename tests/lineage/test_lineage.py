@@ -79,6 +79,18 @@ def test_keyspaces_by_observation(lineage: Lineage):
     }  # fmt: skip
 
 
+def test_through_what_an_agent_with_state_emits(monkeypatch: pytest.MonkeyPatch):
+    saga = ROOT / "docs/examples/order-saga"
+    monkeypatch.chdir(saga)
+    lineage = of_project(saga)
+    fed = lineage.fed_by(Node(Kind.FIELD, "shop.commands", "amount"))
+    assert {(edge.source.name, edge.agent) for edge in fed} == {
+        (f"shop.fulfilment.{name}", "fulfilment") for name in ("type", "order_id", "amount")
+    }
+    kept = lineage.fed_by(Node(Kind.KEYSPACE, "process:fulfilment"))
+    assert "shop.fulfilment.lines.quantity" in {edge.source.name for edge in kept}
+
+
 def test_names(lineage: Lineage):
     assert [str(n) for n in lineage.first("revenue")] == ["metric revenue"]
     assert [str(n) for n in lineage.first("panel revenue")] == ["panel revenue"]
