@@ -110,7 +110,10 @@ class _Compiler:
         return replace(made, literal=None)
 
     def _literal(self, node: Any, body: Any) -> Value:
-        value = pl.select(_expression(node)).to_series()
+        try:
+            value = pl.select(_expression(node)).to_series()
+        except pl.exceptions.PolarsError as error:  # as 1e999 is
+            raise ops.Unfit("a literal is beyond its type", "write a smaller one") from error
         if "Series" in body:
             raise self._unknown("a list")
         return ops.literal(value[0], value.dtype)

@@ -59,7 +59,9 @@ def literal(value: Any, dtype: pl.DataType) -> Value:  # noqa: PLR0911 - one for
 def _decimal(value: Decimal) -> Value:
     _, digits, exponent = value.as_tuple()
     scale = max(0, -int(exponent))
-    size = max(len(digits), scale + 1)
+    size = max(len(digits) + max(0, int(exponent)), scale + 1)
+    if size > DIGITS:
+        raise Unfit(f"{value} has {size} digits, a decimal has {DIGITS}", "write fewer")
     expr = _integer(int(value.scaleb(scale)), size)
     type_ = Type("decimal", digits=size, scale=scale)
     return Value(type_, expr, f"toDecimal128('{value:f}', {scale})", literal=value)

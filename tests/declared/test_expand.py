@@ -88,6 +88,8 @@ def field(**one: Any) -> dict[str, Any]:
         (declared(**{"from": {ORDERS: {"where": "total >"}}}), "where", "not an expression", "mend"),  # noqa: E501
         (declared(**{"from": {ORDERS: {"where": "UPPER(carrier) = 'X'"}}}), "where", "same in every store", "agents:"),  # noqa: E501
         (declared(**{"from": {ORDERS: {"where": "SUM(total) > 1"}}}), "where", "same in every store", "known"),  # noqa: E501
+        (declared(**{"from": {ORDERS: {"where": "total > 1e999"}}}), "where", "beyond its type", "smaller"),  # noqa: E501
+        (field(histogram="total", bounds=[1e60]), "histogram", "61 digits", "fewer"),
         (declared(**{"from": {ORDERS: {"each": "total"}}}), "each", "is no list of records", "lines"),  # noqa: E501
         (declared(key=["carrier"]), "key.0", "may be null", "carrier IS NOT NULL"),
         (declared(key=["nothing"]), "key.0", "no such field", "map it"),
