@@ -63,6 +63,10 @@ class Shop:
         )
         return {row["instance"]: row["state"] for row in found}
 
+    def moves(self) -> int:
+        """How many transitions there are so far."""
+        return int(self._rows("SELECT count() AS n FROM transitions")[0]["n"])
+
     def wrong(self, services: Services, placed: list[Order]) -> list[str]:
         """What is not as it must be: ends, the services' books, the history of each order."""
         books, ends = services.books, self.ends()

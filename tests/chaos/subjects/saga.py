@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from random import Random
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaError, Message
 from rich.console import Console
 
+from bench.saga.shop import Shop
+from bench.saga.wire import PROCESS
 from headrace.delivery.crash import KEYED_POINTS, POINTS
 from loadgen.fulfilment import Faults, Services, orders
 from loadgen.fulfilment.runner import Runner
 from tests.chaos.faults import Scene, kill_all_workers
 from tests.chaos.subjects.subject import PER_FAULT_S, Plan, Proof
-from tests.process import real
-from tests.process.test_services import check
 
 ORDERS_PER_S = 6
 QUICK = Faults(0.1, 0.05, 0.05, 0.05, 0.1, delay_ms=100, late_ms=4_000)
@@ -45,7 +46,7 @@ class Saga:
     def __init__(self, plan: Plan) -> None:
         self.root = plan.home / "saga"
         self.root.mkdir()
-        self._shop = real.Shop(
+        self._shop = Shop(
             self.root, plan.where,
             authorising=4, reserving=4, shipping=4, capturing=2, cancelling=2,
         )  # fmt: skip
@@ -55,7 +56,7 @@ class Saga:
         count = max(60, round(plan.faults * PER_FAULT_S * ORDERS_PER_S))
         now = time.time_ns() // 1_000_000
         self._placed = list(orders(count, random, QUICK, now, ORDERS_PER_S))
-        process = self.declared.processes[real.PROCESS]
+        process = self.declared.processes[PROCESS]
         topics = (process.topic, process.commands_topic)
         self._runner = Patient(self.root, plan.where.kafka, topics, self._services, QUICK, random)
         self._stop = threading.Event()
@@ -91,16 +92,18 @@ class Saga:
 
     def _moves(self) -> int:
         try:
-            return len(self._shop.transitions())
+            return self._shop.moves()
         except ClickHouseError:
             return -1  # it is not up yet
 
     def prove(self, scene: Scene, console: Console) -> Proof:
         """See ``Subject``."""
-        check(self._shop, self._services, self._placed)
-        ends, moves = self._shop.ends(), self._moves()
-        notes = {state: list(ends.values()).count(state) for state in sorted(set(ends.values()))}
-        return Proof(len(self._placed), len(ends) + moves, 0, notes)
+        wrong = self._shop.wrong(self._services, self._placed)
+        for one in wrong[:20]:
+            console.print(one, highlight=False)
+        ends = Counter(self._shop.ends().values())
+        compared = len(self._placed) + self._shop.moves()
+        return Proof(len(self._placed), compared, len(wrong), dict(ends), verified=not wrong)
 
     def close(self) -> None:
         """See ``Subject``."""
