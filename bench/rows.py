@@ -102,13 +102,19 @@ def _prove(where: Endpoints, declared: Topology, filled: Filled) -> None:
     database = declared.clickhouse.database
     with closing(clickhouse_connect.get_client(dsn=where.clickhouse)) as client:
         rows = client.query(f"SELECT count() FROM {database}.payments").result_rows[0][0]
-        groups = client.query(
-            f"SELECT toUnixTimestamp(minute) * 1000, toString(type), sum(events), "
-            f"toInt64(sum(amount) * 100) FROM {database}.by_minute GROUP BY minute, type"
-        ).result_rows
-    answer = contract.minutes(groups)
+        answer = contract.minutes(groups(client, declared))
     if rows != filled.events or answer != filled.truth.answer("minutes"):
         raise RuntimeError(f"wrong rows: {rows:,} of {filled.events:,}, view {str(answer)[:300]}")
+
+
+def groups(client: Any, declared: Topology) -> list[tuple[int, str, int, int]]:
+    """What the view holds: minute in ms, type, events, cents."""
+    found = client.query(
+        f"SELECT toUnixTimestamp(minute) * 1000, toString(type), sum(events), "
+        f"toInt64(sum(amount) * 100) FROM {declared.clickhouse.database}.by_minute "
+        f"GROUP BY minute, type"
+    )
+    return list(found.result_rows)
 
 
 def measure(

@@ -13,7 +13,9 @@ import polars as pl
 from headrace.declared import agents as declared
 from headrace.errors import ConfigError, Terminal
 from headrace.frame import OFFSET, Bad, Frame
+from headrace.process import agent as processes
 from headrace.topology.model import Topology
+from headrace.windows import agents as windows
 from headrace.writes import Outgoing, State, Writes
 
 AgentFunction = Callable[[Frame], Writes]
@@ -106,6 +108,10 @@ def function(topology: Topology, name: str) -> Callable[..., Writes]:
     """An agent's function: what it names, or what is declared under its name."""
     if name in topology.declared:
         return declared.of(topology, name)
+    if name in windows.names(topology):
+        return windows.of(topology, name)
+    if name in topology.processes:
+        return processes.of(topology, name)
     return resolve(topology.agents[name].function)
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from headrace.archive.cut import Cut
-from headrace.archive.log import Log, lost
+from headrace.archive.log import PATIENCE_S, Log, Read, lost
+from headrace.archive.names import File
 from headrace.archive.reader import Archive
 from headrace.archive.store import Store
 from headrace.archive.times import EventTimes
 from headrace.archive.writer import PartitionWriter
-from headrace.block import Block, TopicPartition
+from headrace.block import TopicPartition
 from headrace.clock import Clock
-from headrace.errors import Terminal
+from headrace.errors import Terminal, Transient
 
 
 @dataclass(slots=True)
@@ -62,29 +63,14 @@ class Archiver:
             times = self._event_times.get(topic)
             for tp in self._log.partitions(topic):
                 begin, end = self._log.range(tp)
-                position = self._position(tp, begin, end, skip_lost)
+                files = self._archive.files(*tp)
+                position = _position(tp, files, begin, end, skip_lost)
                 self._ends[tp] = end
                 self._writers[tp] = PartitionWriter(
-                    self._store, tp, position, self._cut, times.of if times else None
-                )
+                    self._store, tp, position, self._cut, times.of if times else None,
+                    folder=files[-1].path.rpartition("/")[0] if files else None,
+                )  # fmt: skip
                 self.progress.left += max(end - position, 0)
-
-    def _position(self, tp: TopicPartition, begin: int, end: int, skip_lost: bool) -> int:
-        spans = self._archive.spans(*tp)
-        if not spans:
-            return begin
-        position = spans[-1][1] + 1
-        if position > end:
-            raise Terminal(
-                f"{tp}: the archive goes to offset {position - 1}, the log ends at {end}: the "
-                f"topic was made anew; archive it to another url"
-            )
-        if position < begin and not skip_lost:
-            raise Terminal(
-                f"{lost(tp, position, begin)} before they were archived; with --skip-lost the "
-                f"archive goes on at {begin}, and readers of that range will be told"
-            )
-        return max(position, begin)
 
     def run(
         self, stop: threading.Event, *, follow: bool, tell: Callable[[Progress], None]
@@ -112,25 +98,33 @@ class Archiver:
         }
         if not open_:
             return
+        heard = self._clock.monotonic()
         for read in self._log.read(open_):
-            if read is not None and read.block is not None and read.tp in open_:
-                self._take(read.block)
-            if read is not None and not follow:
-                reached = read.end if read.block is None else read.block.last + 1
-                if reached is not None and reached >= self._ends[read.tp]:
+            if read is not None:
+                heard = self._clock.monotonic()
+                if read.tp in open_:
+                    self._take(read)
+                if not follow and self._writers[read.tp].position >= self._ends[read.tp]:
                     open_.pop(read.tp, None)
+            elif not follow and self._clock.monotonic() - heard > PATIENCE_S:
+                raise Transient(f"Kafka did not answer for {PATIENCE_S:.0f} s")
             if follow:
                 self._place_old()
             tell(self.progress)
             if stop.is_set() or not open_:
                 return
 
-    def _take(self, block: Block) -> None:
-        writer = self._writers[block.tp]
-        self.progress.left -= max(min(block.last + 1, self._ends[block.tp]) - writer.position, 0)
-        self.progress.records += len(block)
-        self.progress.nbytes += block.nbytes
-        self.progress.files += len(writer.take(block))
+    def _take(self, read: Read) -> None:
+        writer, block = self._writers[read.tp], read.block
+        before = writer.position
+        if block is None:
+            writer.reach(read.end or 0)
+        else:
+            self.progress.records += len(block)
+            self.progress.nbytes += block.nbytes
+            self.progress.files += len(writer.take(block))
+        done = min(writer.position, self._ends[read.tp]) - before
+        self.progress.left -= max(done, 0)
 
     def _place_old(self) -> None:
         """A file takes no longer than the stretch of time that it begins in, also when all rest."""
@@ -144,3 +138,23 @@ class Archiver:
                 self._since[tp] = (writer.placed, now)
             elif (now - since) * 1000 >= self._cut.slot_ms:
                 self.progress.files += len(writer.finish())
+
+
+def _position(
+    tp: TopicPartition, files: Sequence[File], begin: int, end: int, skip_lost: bool
+) -> int:
+    """Where a partition goes on, given its files and the log's range ``[begin, end)``."""
+    if not files:
+        return begin
+    position = files[-1].last + 1
+    if position > end:
+        raise Terminal(
+            f"{tp}: the archive goes to offset {position - 1}, the log ends at {end}: the topic "
+            f"was made anew; archive it to another url"
+        )
+    if position < begin and not skip_lost:
+        raise Terminal(
+            f"{lost(tp, position, begin)} before they were archived; with --skip-lost the archive "
+            f"goes on at {begin}, and readers of that range will be told"
+        )
+    return max(position, begin)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, cast
@@ -18,7 +19,7 @@ from headrace.archive.rows import SCHEMA, block_of
 from headrace.archive.store import Store
 from headrace.archive.sums import ProvenFile
 from headrace.block import Block, TopicPartition
-from headrace.errors import HeadraceError, Terminal, Transient
+from headrace.errors import Terminal, Transient
 
 COLUMNS = [name for name in SCHEMA.names if name != "event_time"]
 
@@ -62,23 +63,25 @@ class Archive:
     def blocks(self, topic: str, partition: int, first: int, last: int) -> Iterator[Block]:
         """Records ``[first..last]`` in offset order, in Blocks of at most 65,536.
 
-        The Blocks join on each other and cover the range, except for an end without a record.
+        The Blocks join on each other and cover the range; only the last can be without a record.
         Raises Terminal when a part of the range is in no file.
         """
-        tp, at = TopicPartition(topic, partition), first
-        for file in self.files(topic, partition):
+        tp = TopicPartition(topic, partition)
+        yield from joined(tp, first, last, self._all(tp, first, last))
+
+    def _all(self, tp: TopicPartition, first: int, last: int) -> Iterator[Block]:
+        at = first
+        for file in self.files(*tp):
             if file.last < at or file.first > last:
                 continue
             if file.first > at:
                 break
-            for block in self._blocks(tp, file, at, min(last, file.last)):
-                at = block.last + 1
-                yield block
+            yield from self._blocks(tp, file, at, min(last, file.last))
             at = min(last, file.last) + 1
         if at <= last:
             raise Terminal(
                 f"archive {self._store.url!r}: {tp} offsets {at} to {last} are not all in it; it "
-                f"has {_shown(self.spans(topic, partition))}"
+                f"has {_shown(self.spans(*tp))}"
             )
 
     def time_span(self, file: File) -> tuple[int, int] | None:
@@ -87,19 +90,13 @@ class Archive:
         The times of their events where the archive was told which field that is, else Kafka's.
         """
         with self._opened(file) as (parquet, _), _proving(file):
-            groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
-            for name in ("event_time", "timestamp"):
-                column = SCHEMA.get_field_index(name)
-                found = [group.column(column).statistics for group in groups]
-                if all(s is not None and s.has_min_max and not s.null_count for s in found):
-                    least, most = min(s.min for s in found), max(s.max for s in found)
-                    return _ms(least), _ms(most)
-        return None
+            found = _span(parquet.metadata, "event_time")
+            return found or _span(parquet.metadata, "timestamp")
 
     def _blocks(self, tp: TopicPartition, file: File, first: int, last: int) -> Iterator[Block]:
         """A file's records with offsets ``[first..last]``, by its row groups.
 
-        The Blocks cover the range; what is behind the last record belongs to the last Block.
+        The Blocks have at least one record each.
         """
         with self._opened(file) as (parquet, proven):
             with _proving(file):
@@ -116,7 +113,8 @@ class Archive:
                     rows = parquet.read_row_group(group, COLUMNS)
                     block = _within(tp, rows, at, min(end, last), ends[group - 1] if group else -1)
                 at = block.last + 1
-                yield block
+                if len(block):
+                    yield block
 
     @contextmanager
     def _opened(self, file: File) -> Iterator[tuple[Any, ProvenFile]]:
@@ -131,18 +129,20 @@ class Archive:
 
 @contextmanager
 def _proving(file: File) -> Iterator[None]:
-    """What goes wrong in here is told of the file."""
+    """What goes wrong in here is told of the file.
+
+    Arrow gets only bytes whose checksum is right: whatever is damaged is a ValueError, and other
+    errors are the store's.
+    """
     try:
         yield
-    except HeadraceError:
-        raise
-    except (ConnectionError, TimeoutError) as error:
-        raise Transient(f"{file}: {error}") from error
-    except (OSError, pa.ArrowException, ValueError, LookupError) as error:
+    except (pa.ArrowException, ValueError, LookupError) as error:
         raise Terminal(
             f"{file}: damaged: {error}; put back a copy of it, or remove it and archive the topic "
             f"again while Kafka still has its records"
         ) from error
+    except Exception as error:  # every kind of store has errors of its own
+        raise Transient(f"{file}: {error}") from error
 
 
 def _ends(file: File, metadata: Any) -> list[int]:
@@ -153,9 +153,9 @@ def _ends(file: File, metadata: Any) -> list[int]:
         if statistics is None or not statistics.has_min_max:
             raise ValueError("it has no statistics of offsets")
         ends.append(int(statistics.max))
-    if not ends or ends[-1] != file.last:
-        raise ValueError(f"it ends at offset {ends[-1] if ends else None}")
-    return ends
+    if ends and ends[-1] > file.last:
+        raise ValueError(f"it has offset {ends[-1]}")
+    return [*ends[:-1], file.last] if ends else []  # behind the last record may be marks
 
 
 def _within(tp: TopicPartition, rows: pa.Table, first: int, last: int, after: int) -> Block:
@@ -167,8 +167,32 @@ def _within(tp: TopicPartition, rows: pa.Table, first: int, last: int, after: in
     return block_of(tp, first, last, rows.slice(begin, end - begin).combine_chunks())
 
 
+def _span(metadata: Any, name: str) -> tuple[int, int] | None:
+    """Least and greatest time in a column, ms; None if there is none, or not in all rows."""
+    column = SCHEMA.get_field_index(name)
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    found = [group.column(column).statistics for group in groups]
+    if not found or not all(s and s.has_min_max and not s.null_count for s in found):
+        return None
+    return _ms(min(s.min for s in found)), _ms(max(s.max for s in found))
+
+
 def _ms(time: datetime) -> int:
     return (time - EPOCH) // timedelta(milliseconds=1)
+
+
+def joined(tp: TopicPartition, first: int, last: int, blocks: Iterable[Block]) -> Iterator[Block]:
+    """Blocks in offset order, each made to begin behind the one before it, up to ``last``.
+
+    Between them must be nothing that is a record.
+    """
+    at = first
+    for block in blocks:
+        yield block if block.first == at else replace(block, first=at)
+        at = block.last + 1
+    if at <= last:
+        none = np.empty(0, np.int64)
+        yield Block(tp.topic, tp.partition, at, last, [], none, none, [])
 
 
 def _shown(spans: list[tuple[int, int]]) -> str:

@@ -104,7 +104,7 @@ class Store:
                 f"archive {self.url!r}: {path}: not allowed: {error}; grant read, write, list and "
                 f"delete below it"
             ) from error
-        except OSError as error:
+        except Exception as error:  # every kind of store has errors of its own
             raise Transient(f"archive {self.url!r}: {path}: {error}") from error
 
 

@@ -43,21 +43,19 @@ class PartitionWriter:
         position: int,
         cut: Cut,
         event_times: Callable[[Block], Any] | None = None,
+        folder: str | None = None,
     ) -> None:
+        """``folder`` is that of the partition's last file, if it has one."""
         self._store = store
         self._tp = tp
         self._cut = cut
         self._event_times = event_times
+        self._folder = folder
         #: Behind the last record that is in a file which has its name.
         self.placed = position
-        #: Behind the last record taken.
+        #: Behind the last record taken, and what came after it that is none.
         self.position = position
         self._open: _Open | None = None
-
-    @property
-    def slot_end_ms(self) -> int | None:
-        """When the stretch of time of the open file is over; None when there is no open file."""
-        return None if self._open is None else self._open.room.slot + self._cut.slot_ms
 
     def take(self, block: Block) -> list[File]:
         """Records that come next; returns the files that they complete. Raises Transient, Terminal.
@@ -82,9 +80,24 @@ class PartitionWriter:
         self.position = block.last + 1
         return placed
 
+    def reach(self, end: int) -> None:
+        """Between ``position`` and ``end`` is nothing but the marks of transactions and gaps."""
+        self.position = max(self.position, end)
+
     def finish(self) -> list[File]:
-        """Place the open file, if there is one, as it is."""
-        return [self._place(self._open)] if self._open is not None else []
+        """Place the open file as it is, up to ``position``.
+
+        Where only marks follow the last file, that is a file without rows: else retention would
+        take them and nobody could tell any more that they were no records.
+        """
+        if self._open is None and self.placed < self.position and self._folder is not None:
+            self._open = _Open(
+                self._store, self._tp, self._folder, self.placed, Room(self._cut, slot=0)
+            )
+        if self._open is None:
+            return []
+        self._open.reach(self.position - 1)
+        return [self._place(self._open)]
 
     def abandon(self) -> None:
         """Remove the open file; what it has is to be read from the log again."""
@@ -94,8 +107,8 @@ class PartitionWriter:
 
     def _begin(self, block: Block, index: int) -> _Open:
         slot = self._cut.slot(int(block.timestamps[index]))
-        folder = names.folder(self._tp.topic, slot)
-        self._open = _Open(self._store, self._tp, folder, self.placed, Room(self._cut, slot))
+        self._folder = names.folder(self._tp.topic, slot)
+        self._open = _Open(self._store, self._tp, self._folder, self.placed, Room(self._cut, slot))
         return self._open
 
     def _place(self, open_: _Open) -> File:
@@ -139,6 +152,10 @@ class _Open:
         self.room.take(end - begin, nbytes)
         if self.room.group_full:
             self._write()
+
+    def reach(self, last: int) -> None:
+        """What is between the last record and this offset is none."""
+        self._last = max(self._last, last)
 
     def _write(self) -> None:
         if self._group:

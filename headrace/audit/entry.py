@@ -23,12 +23,14 @@ class Act(str, Enum):
     APPLY = "apply"
     DLQ_REDRIVE = "dlq.redrive"
     REPLAY = "replay"
+    PROCESS_RESUME = "process.resume"
     FORGET = "forget"
     KEY_USE = "key.use"
     TOKEN_ISSUE = "token.issue"
     ACCESS = "access"  # failed ones
     SYNC_OUTBOX = "sync.outbox"
     SYNC_CONNECT = "sync.connect"
+    SYNC_DISCONNECT = "sync.disconnect"
 
 
 class Outcome(str, Enum):

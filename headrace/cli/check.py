@@ -24,7 +24,7 @@ def check(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
         problems, unread = _selects(found, root)
         warnings += unread
     if found is not None:
-        problems = [*problems, *_functions(found)]
+        problems = [*problems, *_functions(found, all_=not problems)]
     if json:
         report = {
             "valid": not problems,
@@ -51,13 +51,17 @@ def _selects(found: Topology, root: Path) -> tuple[list[Problem], list[str]]:
     return tree.problems, unread
 
 
-def _functions(found: Topology) -> list[Problem]:
+def _functions(found: Topology, *, all_: bool) -> list[Problem]:
+    """Agents that can't be imported; with ``all_`` also hooks of processes, which must be right."""
     problems = []
     for name, declared in found.agents.items():
+        made = name in found.processes
+        if made and not all_:
+            continue
         try:
-            agent.resolve(declared.function)
+            agent.function(found, name)
         except ConfigError as error:
-            path = f"agents.{name}.function"
+            path = f"processes.{name}.commands" if made else f"agents.{name}.function"
             fix = "name an importable module:function"
             problems.append(
                 Problem("topology.yaml", 1, 1, path, declared.function, str(error), fix)

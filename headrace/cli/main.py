@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -17,6 +18,7 @@ from headrace.errors import ConfigError, HeadraceError
 #: if it has commands of its own, their ``app``.
 #: Modules load only when their command runs: `headrace up` must not pay for Polars or Faust.
 COMMANDS = {
+    "new": "Write the skeleton of a view, an agent, a process or a project, with its test",
     "up": "Start the local Kafka, Redis and ClickHouse",
     "down": "Stop the local services",
     "status": "Show services, workers, lag and freshness, what is wrong and what to do",
@@ -39,9 +41,11 @@ COMMANDS = {
     "sync": "Move from a system on PostgreSQL: outbox, change capture, comparison",
     "dlq": "Dead letters: group them, look into one, send them back",
     "replay": "Build a view anew from the log beside the live one, and switch readers",
+    "process": "Processes: list instances, show one, resume what is stuck, draw one",
     "forget": "Erase a person: key, rows, keys in Redis, and prove it",
     "keys": "Make a local master key, or check the key ring of private data",
     "archive": "Write topics to Parquet files that outlive Kafka's retention",
+    "backtest": "Evaluate a view over all of history, offline",
     "verify": "Compare the sinks with the ledger and with the log",
     "demo": "Everything at once: services, workers, load, live view, proof",
 }
@@ -95,6 +99,7 @@ def root(
 
 def main() -> None:
     """Run the command line. Exit codes: 0 good, 1 the thing checked is not so, 2 misuse."""
+    sys.path.insert(0, str(Path.cwd()))  # a project's agents come before any that are installed
     try:
         app()
     except ConfigError as error:

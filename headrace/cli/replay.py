@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Container
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from rich.text import Text
 
 from headrace import endpoints, topology
 from headrace.audit import Act
+from headrace.backtest.moments import moment
 from headrace.cli.audited import audited
 from headrace.errors import ConfigError
 from headrace.replay.options import Options
@@ -32,11 +32,11 @@ from sinks.clickhouse.building import Building
 def replay(
     view: Annotated[str, typer.Argument(help="A view of topology.yaml (clickhouse.views).")],
     begin: Annotated[
-        datetime | None,
-        typer.Option("--from", help="Leave out what was produced before (UTC)."),
+        str | None,
+        typer.Option("--from", help="Leave out what was produced before: ISO 8601 (UTC), or ms."),
     ] = None,
     end: Annotated[
-        datetime | None,
+        str | None,
         typer.Option("--to", help="Leave out what was produced then or later; never switched to."),
     ] = None,
     switch: Annotated[
@@ -88,10 +88,15 @@ def replay(
         raise ConfigError("--rollback, --drop-old and --discard are different acts: choose one")
     where = endpoints.load(root)
     options = Options(
-        begin=begin, end=end, parallel=parallel, max_rate=max_rate, range_rows=rows,
+        begin_ms=moment("--from", begin),
+        end_ms=moment("--to", end),
+        parallel=parallel,
+        max_rate=max_rate,
+        range_rows=rows,
         wait_s=wait,
-        force=switch is True, hold=switch is False,
-    )  # fmt: skip
+        force=switch is True,
+        hold=switch is False,
+    )
     details = {"do": chosen[0] if chosen else "build"}
     with (
         closing(Building(declared, view, where.clickhouse)) as store,

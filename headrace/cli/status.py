@@ -70,8 +70,8 @@ def look(root: Path, declared: Topology) -> Status:
 
 def _asked(service: ServiceStatus, pipeline: Pipeline) -> ServiceStatus:
     """What the stack says of one that the environment names is only that."""
-    answers = pipeline.services[service.name].up
-    if answers or not service.healthy:
+    seen = pipeline.services.get(service.name)  # PostgreSQL and Connect are no part of a pipeline
+    if seen is None or seen.up or not service.healthy:
         return service
     return replace(service, healthy=False, detail="does not answer")
 

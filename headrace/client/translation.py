@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from headrace.client.events import Event, object_of
-from headrace.schema.types import Array, Map, Record, Type, Union
+from headrace.schema.types import Array, Map, Primitive, Record, Type, Union
 from headrace.topology.intake import Source
 
 _WHOLE = ("int", "long")
+#: Digits of a second that a time has; databases write finer ones.
+_DIGITS = {"timestamp-millis": 3, "timestamp-micros": 6, "time-millis": 3, "time-micros": 6}
+_FRACTION = re.compile(r"\.\d+")
 
 
 class Translation:
@@ -60,9 +64,11 @@ def at(given: Mapping[str, Any], path: str) -> Any:
 
 
 def _fitting(found: Any, times: float | None, type_: Type) -> Any:
-    """Numbers as text where text is wanted, the other way round, and whole where they must be."""
+    """Numbers as text where text is wanted and the other way round, as fine as the field is."""
     if isinstance(found, bool) or isinstance(type_, Record | Map | Array | Union):
         return found
+    if isinstance(found, str) and (digits := _digits(type_)) is not None:
+        return _FRACTION.sub(lambda fraction: fraction[0][: 1 + digits], found)
     if type_.kind == "string":
         return str(found) if isinstance(found, int | float) else found
     if times is None and type_.kind not in _WHOLE:
@@ -73,3 +79,9 @@ def _fitting(found: Any, times: float | None, type_: Type) -> Any:
         return round(scaled) if type_.kind in _WHOLE else scaled
     except (TypeError, ValueError, OverflowError):
         return found  # a time as text, or nothing that is a number
+
+
+def _digits(type_: Type) -> int | None:
+    """How many digits of a second a field has; None for what is no time."""
+    logical = type_.logical if isinstance(type_, Primitive) else None
+    return None if logical is None else _DIGITS.get(logical.name)

@@ -59,7 +59,9 @@ def literal(value: Any, dtype: pl.DataType) -> Value:  # noqa: PLR0911 - one for
 def _decimal(value: Decimal) -> Value:
     _, digits, exponent = value.as_tuple()
     scale = max(0, -int(exponent))
-    size = max(len(digits), scale + 1)
+    size = max(len(digits) + max(0, int(exponent)), scale + 1)
+    if size > DIGITS:
+        raise Unfit(f"{value} has {size} digits, a decimal has {DIGITS}", "write fewer")
     expr = _integer(int(value.scaleb(scale)), size)
     type_ = Type("decimal", digits=size, scale=scale)
     return Value(type_, expr, f"toDecimal128('{value:f}', {scale})", literal=value)
@@ -120,10 +122,15 @@ def as_float(value: Value) -> Value:
         case "int" | "decimal":
             expr = value.expr.cast(pl.Float64)
             if value.type.scale:
-                expr = expr / float(10**value.type.scale)
+                expr = expr / divisor(pl.lit(float(10**value.type.scale)))
             kind = Type("float", value.type.nullable)
             return Value(kind, expr, _sql_float(value), **_join(value))
     raise Unfit(f"{value.type} is no number", "use numbers")
+
+
+def divisor(number: pl.Expr) -> pl.Expr:
+    """The same doubles as a column: by a single one Polars multiplies with the reciprocal."""
+    return number - (pl.int_range(pl.len()) * 0).cast(pl.Float64)
 
 
 def _sql_float(value: Value) -> str:
@@ -144,7 +151,7 @@ def as_decimal(value: Value, scale: int) -> Value:
         digits = len(str(abs(value.literal))) if isinstance(value.literal, int) else _INT_DIGITS
         held = replace(value.type, kind="decimal", digits=digits, scale=0)
         expr = value.expr if digits <= SHORT else value.expr.cast(pl.Int128)
-        value = Value(held, expr, f"toDecimal128({value.sql}, 0)", **_join(value))
+        value = replace(value, type=held, expr=expr)
     if value.type.kind != "decimal":
         raise Unfit(f"{value.type} is no decimal", "use whole numbers and decimals")
     more = scale - value.type.scale
@@ -222,7 +229,7 @@ def either(values: Sequence[Value]) -> Value:
 
 def negation(values: Sequence[Value]) -> Value:
     (a,) = _bools(values)
-    return Value(a.type, ~a.expr, f"NOT ({a.sql})", **_join(a))
+    return Value(a.type, ~a.expr, f"(NOT {a.sql})", **_join(a))
 
 
 def is_null(values: Sequence[Value]) -> Value:
@@ -244,7 +251,8 @@ def comparison(name: str) -> Callable[[Sequence[Value]], Value]:
         expr = _POLARS[name](a.expr, b.expr)
         if a.type.kind == "float":
             number = a.expr.is_not_nan() & b.expr.is_not_nan()
-            expr = ~number | expr if name == "NotEq" else number & expr
+            ordered = ~number | expr if name == "NotEq" else number & expr
+            expr = pl.when(expr.is_not_null()).then(ordered)  # NaN and null: null
         sql = f"({a.sql} {COMPARISONS[name]} {b.sql})"
         return Value(Type("bool", _null(a, b)), expr, sql, **_join(a, b))
 
@@ -382,7 +390,9 @@ def ratio(values: Sequence[Value]) -> Value:
         if value.type.kind not in ("int", "float") and value.literal is None:
             raise Unfit(f"{value.type} has no exact quotient", "CAST it AS DOUBLE")
     a, b = (as_float(value) for value in values)
-    return Value(Type("float", _null(a, b)), a.expr / b.expr, f"({a.sql} / {b.sql})", **_join(a, b))
+    return Value(
+        Type("float", _null(a, b)), a.expr / divisor(b.expr), f"({a.sql} / {b.sql})", **_join(a, b)
+    )
 
 
 def _divided(values: Sequence[Value], sign: str) -> tuple[Value, int]:

@@ -41,7 +41,8 @@ class Fed:
     """What a source gives to a field: ``value`` (None: its rows), where ``where`` is true.
 
     ``by`` is whose weight a decayed sum adds; ``parts`` are of an object; ``above`` says of each
-    bound of a histogram whether the value lies above it.
+    bound of a histogram whether the value lies above it. ``real`` are values that were doubles: NaN
+    and infinities among them are left out.
     """
 
     value: Value | None
@@ -49,6 +50,7 @@ class Fed:
     by: Value | None = None
     parts: Mapping[str, Value] = field(default_factory=dict)
     above: tuple[Value, ...] = ()
+    real: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,9 +202,13 @@ class _Planner:
                 at, key, f"{topic}: may be null", f"add where: {key} IS NOT NULL, or COALESCE it"
             )
             return None
-        return as_text(found) if found.type.kind == "enum" else found
+        if found.type.kind != "enum":
+            return found
+        return replace(as_text(found), type=replace(found.type, kind="text"), sql=found.sql)
 
-    def _fed(self, topic: str, name: str, one: Aggregate, fields: Fields) -> Fed | None:
+    def _fed(  # noqa: PLR0911 - a return for each thing that may be wrong
+        self, topic: str, name: str, one: Aggregate, fields: Fields
+    ) -> Fed | None:
         at: Path = ("fields", name)
         where = self._condition((*at, "where"), one.where, fields)
         inner = fields
@@ -223,6 +229,8 @@ class _Planner:
             self._note((*at, one.kind), given_, f"{topic}: is {value.type}", why(one.kind, value.type.kind))  # noqa: E501  # fmt: skip
             return None
         by = None if one.by is None else self._value((*at, "by"), one.by, inner)
+        if by is None and one.by is not None:
+            return None
         try:
             return self._made(one, Fed(value, where, None if by is None else as_text(by)))
         except Unfit as error:
@@ -233,6 +241,8 @@ class _Planner:
         """The value in the form in which it is aggregated."""
         value = fed.value
         assert value is not None
+        if value.type.kind == "float" and one.kind != "count":
+            fed = replace(fed, real=True)
         if one.kind in {"quantiles", "decayed"}:
             return replace(fed, value=as_float(value))
         if one.kind in ("distinct", "top", "newest") or value.type.kind == "enum":

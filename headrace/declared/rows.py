@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from headrace.declared.plan import Fed, Feed, Plan
+from headrace.declared.sketch import MOST
 from headrace.frame import OFFSET, PARTITION
 
 MS = "_ms"
@@ -67,12 +68,14 @@ def _columns(feed: Feed) -> Iterator[pl.Expr]:
 def _given(fed: Fed) -> pl.Expr:
     if fed.value is None:
         return pl.lit(1, pl.Int64)
+    given = fed.value.expr
     if fed.above:
-        bucket = pl.sum_horizontal(test.expr.cast(pl.Int64) for test in fed.above)
-        return pl.when(fed.value.expr.is_not_null()).then(bucket)
-    if fed.value.type.kind == "float":
-        return pl.when(fed.value.expr.is_finite()).then(fed.value.expr)
-    return fed.value.expr
+        given = pl.sum_horizontal(test.expr.cast(pl.Int64) for test in fed.above)
+        given = pl.when(fed.value.expr.is_not_null()).then(given)
+    if not fed.real:
+        return given
+    held = fed.value.expr
+    return pl.when(held.abs().le(MOST) & held.is_not_nan()).then(given)
 
 
 def _masked(fed: Fed, given: pl.Expr) -> pl.Expr:

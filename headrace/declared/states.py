@@ -11,10 +11,10 @@ from typing import Final
 
 from headrace.declared.leaves import ROW
 from headrace.declared.plan import Fed, Feed
+from headrace.declared.sketch import ACCURACY, MOST
 from headrace.declared.value import Type
 from headrace.topology.declared import Aggregate
 
-ACCURACY: Final = 0.01
 #: Orders the values of first and last: event time, offset, partition, source.
 _ORDER: Final = "Tuple(Int64, Int64, Int32, UInt8)"
 _TYPES: Final = {"bool": "Bool", "int": "Int64", "float": "Float64", "text": "String", "enum": "String"}  # noqa: E501  # fmt: skip
@@ -111,8 +111,8 @@ def _present(fed: Fed) -> str:
         tests.append(f"ifNull({sql}, false)" if fed.where.type.nullable else sql)
     if fed.value is not None and fed.value.type.nullable:
         tests.append(f"({fed.value.sql} IS NOT NULL)")
-    if fed.value is not None and fed.value.type.kind == "float":
-        tests.append(f"ifNull(isFinite({fed.value.sql}), false)")
+    if fed.value is not None and fed.real:
+        tests.append(f"ifNull(abs({fed.value.sql}) <= {MOST}, false)")
     return " AND ".join(tests)
 
 
@@ -176,7 +176,7 @@ def reading(one: Aggregate, name: str) -> str:  # noqa: PLR0911 - a return for e
             return f"{_distinct(one)}Merge({at})"
         case "quantiles":
             function, _, parameters = _quantiles(one).partition("(")
-            return f"{function}Merge({parameters}({at})"
+            return f"arrayFilter(x -> NOT isNaN(x), {function}Merge({parameters}({at}))"
         case "top":
             return _sliced(f"sumMap({at})", "arraySort(x -> (-toInt64(x.2), x.1), {})", one.n)
         case "newest":

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import polars as pl
 
 from headrace.agent import AgentFunction
+from headrace.lineage import windows
 from headrace.lineage.graph import Edge, How, Kind, Lineage, Node
 from headrace.lineage.observed import Observed, observe
 from headrace.lineage.paths import paths
@@ -19,6 +20,7 @@ from headrace.rules.compiled import compile_rule
 from headrace.rules.wrong import Wrong
 from headrace.schema import AvroSchema, Registry
 from headrace.topology.model import Topology
+from headrace.windows import agents as windows_agents
 
 
 def trace(
@@ -58,6 +60,7 @@ class _Trace:
                 *self._rules(),
                 *self._copied(),
                 *self._selected(),
+                *windows.edges(self._topology, self._schemas),
                 *self._observed(),
                 *uses(self._topology),
             ]
@@ -133,9 +136,13 @@ class _Trace:
 
     def _observed(self) -> Iterator[Edge]:
         samples: dict[str, Samples] = {}
+        declared = windows_agents.names(self._topology)
         for name, agent in self._topology.agents.items():
+            if name in declared:
+                continue
             function = self._agents.get(name, "there is no such function")
-            silent = set(agent.writes.keyspaces)
+            silent = {*agent.writes.keyspaces, *agent.writes.topics}
+            silent |= {agent.state.keyspace} if agent.state else set()
             for topic in agent.reads:
                 if isinstance(function, str):
                     self._gaps.append(f"agent {name}: not run: {function}")
@@ -144,7 +151,7 @@ class _Trace:
                 seen = observe(function, made.frame, made.paths)
                 if seen.failed:
                     self._gaps.append(f"agent {name} on samples of {topic}: {seen.failed}")
-                silent -= {target.keyspace for target in seen.written}
+                silent -= {target.keyspace or target.topic for target in seen.written}
                 yield from self._edges(name, topic, seen)
             if silent and not isinstance(function, str):
                 missing = ", ".join(sorted(silent))
@@ -155,6 +162,8 @@ class _Trace:
             field = Node(Kind.FIELD, topic, path)
             if target.keyspace:
                 yield Edge(field, Node(Kind.KEYSPACE, target.keyspace), agent=agent)
+            elif target.topic:
+                yield Edge(field, Node(Kind.FIELD, target.topic, target.column), agent=agent)
             elif target.column != path.partition(".")[0]:
                 yield Edge(field, Node(Kind.COLUMN, target.table, target.column), agent=agent)
 

@@ -13,16 +13,18 @@ import polars as pl
 from headrace.frame import OFFSET, Frame
 from headrace.process.engine import react
 from headrace.process.event import Emitted, Event
+from headrace.process.expand import MODULE, keyspace
 from headrace.process.instance import Instance, decode, encode
-from headrace.process.machine import Machine
+from headrace.process.machine import Machine, compiled
+from headrace.topology.model import Topology
 from headrace.writes import Emit, State, Writes
 
 StatefulFunction = Callable[[Frame, Mapping[str, bytes]], Writes]
 
 
-def keyspace(process: str) -> str:
-    """Where the instances of a process are kept."""
-    return f"process:{process}"
+def of(topology: Topology, name: str) -> StatefulFunction:
+    """The agent's function of a declared process."""
+    return agent_of(compiled(topology, name))
 
 
 def agent_of(machine: Machine) -> StatefulFunction:
@@ -46,6 +48,8 @@ def agent_of(machine: Machine) -> StatefulFunction:
             state=_state(machine, kept, states) if kept else (),
         )
 
+    # What the topology names, so that ``headrace.testing`` knows it.
+    run.__module__, run.__qualname__ = MODULE, machine.name
     return run
 
 

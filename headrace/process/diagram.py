@@ -35,13 +35,10 @@ def _state(process: Process, name: str) -> Iterator[str]:
         told += [f"undo by {', '.join(undos)}"]
     if state.timer is not None:
         clock = ", event time" if state.timer.clock == "event" else ""
-        told.append(f"wait {state.timer.after_s:g} s{clock}, {_times(state.timer.resend)}")
+        again = f", send again {state.timer.resend}×" if state.timer.resend else ""
+        told.append(f"wait {state.timer.after_s:g} s{clock}{again}")
     if told:
         yield f"{name}: {'<br>'.join([name, *told])}"
-
-
-def _times(resend: int) -> str:
-    return f"send again {resend} times" if resend else "once"
 
 
 def _label(on: str, move: Move) -> str:

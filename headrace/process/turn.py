@@ -59,7 +59,7 @@ class Turn:
             self._undo_or_leave(state.compensate, before, on)
             return
         if state.final:
-            self.now = replace(self.now, due=self.event.arrived + self.machine.forget_ms)
+            self.now = replace(self.now, due=self._wall + self.machine.forget_ms)
         else:
             self.arm()
         self.record(before, on)
@@ -131,9 +131,16 @@ class Turn:
         if timer is None:
             self.now = replace(self.now, due=None)
             return
-        start = self.event.at if timer.clock == "event" else self.event.arrived
+        start = self.event.at if timer.clock == "event" else self._wall
         wait = round(timer.after_s * 1_000 * timer.backoff**self.now.fires)
         self.now = replace(self.now, due=start + wait)
+
+    @property
+    def _wall(self) -> int:
+        """The wall's time: a timer fires when it is due, or later."""
+        event = self.event
+        is_timer = event.type == self.machine.names.timer
+        return max(event.at, event.arrived) if is_timer else event.arrived
 
     def record(self, before: str, on: str) -> None:
         """Emit the transition that was just made."""

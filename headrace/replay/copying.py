@@ -11,12 +11,12 @@ from itertools import groupby
 
 import polars as pl
 
+from headrace.archive.history import History
 from headrace.block import Block
 from headrace.delivery.crash import point
 from headrace.delivery.seen import Seen
 from headrace.errors import Terminal
 from headrace.replay.build import Build, Range, Span
-from headrace.replay.history import History
 from headrace.replay.source import Offsets, Source
 from headrace.replay.store import Store
 
@@ -41,14 +41,14 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """One version's copying. ``open_log`` makes a reader of the log; ``told`` gets offsets that
+    """One version's copying. ``open_log`` makes a reader of history; ``told`` gets offsets that
     are in, and whether that is new."""
 
     store: Store
     build: Build
     sources: Mapping[str, Source]
     aside: Mapping[str, Offsets]
-    open_log: Callable[[Source], History]
+    open_log: Callable[[], History]
     told: Callable[[int, bool], None]
     pace: Pace
     stop: threading.Event
@@ -90,7 +90,7 @@ class Copying:
         self.told(sum(map(_size, ranges)) - sum(map(_size, left)), False)
         if not left:
             return
-        with self.open_log(source) as log:
+        with self.open_log() as log:
             first = left[0].first
             seen, since = Seen(max(source.window, 1)).at(first)
             since = max(since, log.begin(span.tp))
@@ -103,6 +103,9 @@ class Copying:
                     return
                 self.pace.take(_size(part), self.stop)
                 self._insert(source, part, (block for _, block in pieces), seen, finished)
+                ranges = ranges[ranges.index(part) + 1 :]
+            for part in ranges:  # an end without records: markers of transactions
+                self._finish(part)
 
     def _insert(
         self,
@@ -120,12 +123,15 @@ class Copying:
         for block in blocks:
             for table, frame in source.rows(block, seen, self.aside[source.topic]).items():
                 rows.setdefault(table, []).append(frame)
-        version = self.build.version
         for table, frames in rows.items():
             frame = pl.concat(frames)
             if frame.height:
-                self.store.insert(version, table, part, frame)
+                self.store.insert(self.build.version, table, part, frame)
         point("replay_inserted")
+        self._finish(part)
+
+    def _finish(self, part: Range) -> None:
+        version = self.build.version
         self.store.journal.finish(version, part, self.store.blocks(version))
         point("replay_noted")
         self.told(_size(part), True)

@@ -37,35 +37,27 @@ def settle(
         cuts = {tp: end + ahead.get(tp, 0) for tp, end in before.items()}
         begin(cuts)
         after = ends()
-        took = time.monotonic() - started
-        if all(after[tp] <= cut for tp, cut in cuts.items()) and not (_missed(ends, cuts)):
+        took = max(time.monotonic() - started, PAUSE_S)
+        overrun = [tp for tp, cut in cuts.items() if after[tp] > cut]
+        missed = [] if overrun else _missed(ends, cuts)
+        if not overrun and not missed:
             return cuts
         give_up()
-        ahead = _margins(before, after, took, ahead)
+        for tp in overrun:
+            per_second = int((after[tp] - before[tp]) / took) + 1
+            ahead[tp] = max(per_second, 2 * ahead.get(tp, 0))
+        for tp in missed:
+            ahead[tp] //= 4
     raise Transient(f"no cut held in {ATTEMPTS} attempts: the topics move too unevenly; try again")
 
 
-def _missed(ends: Callable[[], Ends], cuts: Ends) -> bool:
-    """Wait until the log has reached the cuts; whether it did not."""
+def _missed(ends: Callable[[], Ends], cuts: Ends) -> list[TopicPartition]:
+    """Wait until the log has reached the cuts; those that it did not come to."""
     deadline = time.monotonic() + REACH_S
     pause = threading.Event()
     while True:
         now = ends()
-        if all(now[tp] >= cut for tp, cut in cuts.items()):
-            return False
-        if time.monotonic() > deadline:
-            return True
+        missed = [tp for tp, cut in cuts.items() if now[tp] < cut]
+        if not missed or time.monotonic() > deadline:
+            return missed
         pause.wait(PAUSE_S)
-
-
-def _margins(
-    before: Ends, after: Ends, took: float, ahead: Mapping[TopicPartition, int]
-) -> dict[TopicPartition, int]:
-    """How far ahead to cut next time: what comes in a second, twice as much as last time."""
-    found = {}
-    for tp, end in after.items():
-        moved = end - before[tp]
-        if moved:
-            per_second = int(moved / max(took, 0.001)) + 1
-            found[tp] = max(per_second, 2 * min(ahead.get(tp, 0), per_second * 10))
-    return found

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``begin`` and ``end`` are moments of the records' timestamps; without an end live rows come.
+    """``begin_ms`` and ``end_ms`` are moments of the records' timestamps; without an end live rows
+    come.
 
     ``parallel`` partitions are read side by side, at most ``max_rate`` offsets a second together
     (0: no limit), ``range_rows`` at a time. ``wait_s`` is how long workers may stand still before
@@ -17,8 +17,8 @@ class Options:
     switches whatever the comparison says, ``hold`` does not switch.
     """
 
-    begin: datetime | None = None
-    end: datetime | None = None
+    begin_ms: int | None = None
+    end_ms: int | None = None
     parallel: int = 4
     max_rate: int = 0
     range_rows: int = 131_072
@@ -38,3 +38,13 @@ class Watcher(Protocol):
 
     def copied(self, offsets: int, fresh: bool) -> None:
         """So many are in the version; not ``fresh``: since an earlier run."""
+
+
+class Quiet:
+    """Tells nobody."""
+
+    def phase(self, text: str) -> None: ...
+
+    def log(self, offsets: int) -> None: ...
+
+    def copied(self, offsets: int, fresh: bool) -> None: ...

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from headrace.archive.history import History
+from headrace.archive.log import Log
+from headrace.archive.reader import Archive
 from headrace.block import TopicPartition
 from headrace.delivery.crash import point
 from headrace.dlq import letter as letters
@@ -19,7 +22,7 @@ from headrace.lag import LagReader
 from headrace.replay import cut
 from headrace.replay.build import Build, Phase, Span
 from headrace.replay.copying import Copying, Pace
-from headrace.replay.history import History
+from headrace.replay.moments import offset_at
 from headrace.replay.options import Options, Watcher
 from headrace.replay.source import Offsets, Source, set_aside, tables_of
 from headrace.replay.store import Comparison, Store
@@ -93,8 +96,7 @@ class Replay:
                 f"a replay of {self._view!r} as it was declared before is not finished (version "
                 f"{build.version}, {build.phase.value}): drop it with --discard, then replay"
             )
-        asked = self._options.begin or self._options.end
-        if asked is not None:
+        if self._options.begin_ms is not None or self._options.end_ms is not None:
             raise ConfigError(
                 f"a replay of {self._view!r} is not finished (version {build.version}, "
                 f"{build.phase.value}): go on without --from and --to, or drop it with --discard"
@@ -106,11 +108,12 @@ class Replay:
             raise ConfigError(f"view {self._view!r} is not there yet: run 'headrace apply' first")
         self._watcher.phase("trying the view with rows that are there")
         self._store.trial()
-        with History(self._where.kafka, headers=False) as log:
-            begins = {tp: self._first(log, tp) for tp in self._partitions}
-            if self._options.end is not None:
-                ends = {tp: log.at(tp, self._options.end) for tp in self._partitions}
-                build = self._plan(begins, ends)
+        with self._history() as history, Log(self._where.kafka) as log:
+            begins = {tp: history.begin(tp) for tp in self._partitions}
+            if self._options.begin_ms is not None:
+                begins = self._at(history, log, self._options.begin_ms)
+            if self._options.end_ms is not None:
+                build = self._plan(begins, self._at(history, log, self._options.end_ms))
                 self._store.make(build.version)
             else:
                 build = self._settle(log, begins)
@@ -119,11 +122,14 @@ class Replay:
         point("replay_cut")
         return build
 
-    def _first(self, log: History, tp: TopicPartition) -> int:
-        begin = log.begin(tp)
-        return begin if self._options.begin is None else max(begin, log.at(tp, self._options.begin))
+    def _history(self) -> History:
+        declared = self._topology.archive
+        return History(Archive(declared.url) if declared else None, self._where.kafka)
 
-    def _settle(self, log: History, begins: Mapping[TopicPartition, int]) -> Build:
+    def _at(self, history: History, log: Log, moment_ms: int) -> dict[TopicPartition, int]:
+        return {tp: offset_at(history, log, tp, moment_ms) for tp in self._partitions}
+
+    def _settle(self, log: Log, begins: Mapping[TopicPartition, int]) -> Build:
         self._watcher.phase("letting live rows into the new version")
         made: list[Build] = []
 
@@ -142,7 +148,7 @@ class Replay:
             point("replay_opened")
 
         cut.settle(
-            lambda: {tp: log.end(tp) for tp in self._partitions},
+            lambda: {tp: log.range(tp)[1] for tp in self._partitions},
             begin,
             lambda: self._discard(made[-1]),
         )
@@ -165,7 +171,7 @@ class Replay:
                 Span(topic=tp.topic, partition=tp.partition, begin=begins[tp], cut=end)
                 for tp, end in cuts.items()
             ),
-            looked_at=self._options.end is not None,
+            looked_at=self._options.end_ms is not None,
         )
         self._store.journal.record(build)
         point("replay_planned")
@@ -185,7 +191,7 @@ class Replay:
             build=build,
             sources=sources,
             aside={topic: self._aside(topic) for topic in self._tables},
-            open_log=lambda source: History(self._where.kafka, headers=source.window > 0),
+            open_log=self._history,
             told=self._watcher.copied,
             pace=Pace(self._options.max_rate),
             stop=threading.Event(),
@@ -212,7 +218,7 @@ class Replay:
         """Ask the first block there is whether few columns do."""
         for span in build.spans:
             if span.topic == source.topic and len(span):
-                with History(self._where.kafka) as log:
+                with self._history() as log:
                     last = min(span.begin + NARROW_ROWS, span.cut) - 1
                     for block in log.blocks(span.tp, span.begin, last):
                         source.narrowed(block)

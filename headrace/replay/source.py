@@ -44,14 +44,20 @@ class Source:
         self.window = declared.dedupe.window if declared.dedupe else 0
         self._columns = {table: list(names) for table, names in columns.items()}
         self._key = declared.dedupe.key if declared.dedupe else None
-        every = functions(topology)
-        self._agents = {
-            name: every[name]
+        names = [
+            name
             for name in topology.agents_of(topic)
             if set(columns) & set(topology.agents[name].writes.tables)
-        }
-        if not self._agents:
+        ]
+        if kept := [name for name in names if topology.agents[name].state]:
+            raise ConfigError(
+                f"agent {kept[0]!r}, which writes the view's rows, keeps state by key: what it "
+                f"wrote depends on what it kept then, so its views can't be replayed"
+            )
+        if not names:
             raise ConfigError(f"no agent writes rows of {topic!r} to {', '.join(columns)}")
+        every = functions(topology)
+        self._agents = {name: every[name] for name in names}
         self._full = decoder(registry, declared.schema_, declared.rules, guard)
         self._ids: Decode | None = None
         wanted = {name for names in columns.values() for name in names}

@@ -22,7 +22,6 @@ READ, WRITE, CREATE, DESCRIBE = "Read", "Write", "Create", "Describe"
 TAP_GROUP, RECOUNT_GROUP, LETTERS_GROUP = "headrace-tap", "headrace-recount", "headrace-dlq"
 AUDIT_GROUP, SEARCH_GROUP = "headrace-audit", "headrace-search"
 ARCHIVE_GROUP = "headrace-archive"
-REPLAY_GROUP = "headrace-replay"
 _DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 
 
@@ -131,7 +130,7 @@ def forget(topology: Topology) -> Iterator[Grant]:
 
 def replay(topology: Topology) -> Iterator[Grant]:
     """``headrace replay``: the log, the dead letters, and how far the workers are."""
-    for group in (topology.name, REPLAY_GROUP, LETTERS_GROUP):
+    for group in (topology.name, ARCHIVE_GROUP, LETTERS_GROUP):
         yield Grant(DESCRIBE, GROUP, group)
     for topic in _with_letters(topology):
         yield Grant(READ, TOPIC, topic)

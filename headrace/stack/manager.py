@@ -24,10 +24,10 @@ from headrace.stack.service import Service
 from headrace.stack.state import Entry
 
 SERVICES: tuple[Service, ...] = (Kafka(), Redis(), ClickHouse())
-#: Started only when asked for; each is made with Kafka's address.
-EXTRA: Mapping[str, Callable[[str], Service]] = {
+#: Started only when asked for, in this order, each made with the addresses of those before it.
+EXTRA: Mapping[str, Callable[[Mapping[str, str]], Service]] = {
     "postgres": lambda _: Postgres(),
-    "connect": Connect,
+    "connect": lambda at: Connect(at["kafka"], at.get("postgres", "")),
 }
 POLL_S = 0.05
 FREE_S = 3.0
@@ -63,8 +63,10 @@ def up(root: Path | None = None, *, own: bool = False, extra: Sequence[str] = ()
         entries = state.read(home)
         try:
             _start(SERVICES, home, entries, own)
-            made = [EXTRA[name](load(root).kafka) for name in extra] if extra else []
-            _start(made, home, entries, own)
+            for name, make in EXTRA.items():
+                if name in extra:
+                    at = {n: entry.address for n, entry in entries.items()} | from_environment()
+                    _start([make(at)], home, entries, own)
         finally:
             state.write(home, entries)
     return load(root)
@@ -159,7 +161,9 @@ def status(root: Path | None = None) -> list[ServiceStatus]:
     given = from_environment()
     entries = state.read(home)
     found = []
-    extra = [make("") for name, make in EXTRA.items() if name in given or name in entries]
+    extra = [
+        make({"kafka": ""}) for name, make in EXTRA.items() if name in given or name in entries
+    ]
     for service in (*SERVICES, *extra):
         if service.name in given:
             found.append(

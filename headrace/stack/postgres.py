@@ -130,6 +130,8 @@ def _unprivileged() -> list[str]:
         )
     user = ["--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     kept = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--pdeathsig", "keep"]
+    # Else access(2), by which initdb looks for its server, would know nothing of the capability.
+    kept += ["--securebits=+no_setuid_fixup"]
     return ["setpriv", *user, *kept]
 
 

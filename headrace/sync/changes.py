@@ -21,9 +21,9 @@ OPERATIONS: Final = {"r": "snapshot", "c": "insert", "u": "update", "d": "delete
 class Meaning:
     """What changes of one table mean. A pure function of each change.
 
-    The same change always makes the same events with the same ids, however often it is told: a
-    change by its place in the database's log, and a row of a snapshot, which has none, by the event
-    itself. So a second snapshot tells again only of rows that changed in between.
+    The same change always makes the same events with the same ids, however often it is told. What
+    an id is made of is declared; else it is the change's place in the database's log or, of a
+    snapshot's row, which has none, the event itself.
     """
 
     def __init__(self, declared: Changes, id_field: str, schema: Record) -> None:
@@ -39,10 +39,9 @@ class Meaning:
         operation = OPERATIONS[change["op"]]
         found = []
         for number, (happening, translation) in enumerate(self._happenings):
-            if operation in happening.on and _fits(happening, operation, change):
+            if operation in happening.when and _fits(happening, operation, change):
                 event = translation.event(change)
-                place = event if operation == "snapshot" else _lsn(change)
-                found.append({self._id: _id(key, number, place), **event})
+                found.append({self._id: _id(key, number, _same(happening, change, event)), **event})
         return found
 
 
@@ -72,6 +71,13 @@ def _fits(happening: Happening, operation: str, change: Mapping[str, Any]) -> bo
             "an update that does not say what was before: ALTER TABLE … REPLICA IDENTITY FULL"
         )
     return any(before.get(column) != after.get(column) for column in happening.changed)
+
+
+def _same(happening: Happening, change: Mapping[str, Any], event: Event) -> Any:
+    """What is equal for two tellings of one event, and for no other event of the row."""
+    if happening.id:
+        return [at(change, path) for path in happening.id]
+    return event if OPERATIONS[change["op"]] == "snapshot" else _lsn(change)
 
 
 def _lsn(change: Mapping[str, Any]) -> int:

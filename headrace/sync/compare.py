@@ -36,8 +36,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What both have. ``differing`` counts rows, ``examples`` are the first by key."""
+    """What both have. ``differing`` of ``rows`` keys do; ``examples`` are the first by key."""
 
+    rows: int
     old_rows: int
     new_rows: int
     differing: int
@@ -93,7 +94,8 @@ def compare(old: Rows, new: Rows, examples: int = 10) -> Comparison:
     columns = old.columns or new.columns
     found: list[Difference] = []
     differing = 0
-    for key in sorted({*old.by_key, *new.by_key}, key=lambda k: tuple(map(str, k))):
+    keys = sorted({*old.by_key, *new.by_key}, key=lambda key: tuple(map(str, key)))
+    for key in keys:
         ours = _differences(key, old.by_key.get(key), new.by_key.get(key), columns)
         differing += bool(ours)
         found += ours[: max(0, examples - len(found))]
@@ -102,7 +104,7 @@ def compare(old: Rows, new: Rows, examples: int = 10) -> Comparison:
         for name in columns
         if any(isinstance(plain(row[name]), Decimal) for row in old.by_key.values())
     ]
-    return Comparison(len(old.by_key), len(new.by_key), differing, sums, found)
+    return Comparison(len(keys), len(old.by_key), len(new.by_key), differing, sums, found)
 
 
 def _differences(

@@ -41,7 +41,7 @@ class Connectors:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
 
-    def problems(self, config: Mapping[str, str]) -> list[str]:
+    def problems(self, name: str, config: Mapping[str, str]) -> list[str]:
         """What the connector's plugin finds wrong with a configuration, field by field.
 
         It asks the database, too, so that must be there. Raises Transient, and ConfigError where
@@ -50,10 +50,10 @@ class Connectors:
         plugin = config["connector.class"].rpartition(".")[2]
         path = f"/connector-plugins/{plugin}/config/validate"
         return [
-            f"{value['name']}: {message}"
-            for entry in self._ask("PUT", path, config)["configs"]
-            for value in [entry["value"]]
-            for message in value["errors"]
+            f"{entry['value']['name']}: {message}"
+            for entry in self._ask("PUT", path, {"name": name, **config})["configs"]
+            if entry["value"] is not None  # of a field that only other settings would make one
+            for message in entry["value"]["errors"]
         ]
 
     def put(self, name: str, config: Mapping[str, str], wait_s: float) -> State:
@@ -62,7 +62,7 @@ class Connectors:
         Raises ConfigError with every problem of the configuration, Terminal when a task fails or
         nothing runs within ``wait_s``.
         """
-        wrong = self.problems(config)
+        wrong = self.problems(name, config)
         if wrong:
             raise ConfigError("\n".join(f"{name}: {problem}" for problem in wrong))
         self._ask("PUT", f"/connectors/{name}/config", config)

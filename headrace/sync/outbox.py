@@ -62,7 +62,7 @@ class Outbox:
 
         Raises NotAnEvent, and ConfigError for a topic without ``dedupe``.
         """
-        declared = self._topology.declared(topic)
+        declared = self._topology.topic(topic)
         if declared.dedupe is None:
             raise ConfigError(
                 f"topics.{topic}: no dedupe, and what an outbox tells may be told twice: add it"

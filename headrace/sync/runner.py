@@ -25,6 +25,7 @@ TIMEOUT_S: Final = 30.0
 #: the next process of the same name.
 TRANSACTION_MS: Final = 30_000
 _FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+_REFUSED = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD}
 
 
 class Runner:
@@ -49,7 +50,7 @@ class Runner:
         if declared is None:
             known = ", ".join(topology.sync.changes) or "none"
             raise ConfigError(f"sync.changes has no {name!r}; declared: {known}")
-        dedupe = topology.declared(declared.topic).dedupe
+        dedupe = topology.topic(declared.topic).dedupe
         assert dedupe is not None  # the topology's checks
         self._name = name
         self._from, self._topic = declared.from_, declared.topic
@@ -161,8 +162,10 @@ class Runner:
             f"and start again"
         )
 
-    def _as_ours(self, error: KafkaException) -> Fenced | Transient:
+    def _as_ours(self, error: KafkaException) -> Fenced | Terminal | Transient:
         cause: KafkaError = error.args[0]
+        if cause.code() in _REFUSED:
+            return Terminal(f"the broker refused a record for {self._topic}: {cause.str()}")
         if cause.code() in _FENCED:
             return Fenced(f"another 'headrace sync run {self._name}' has started; this one ends")
         return Transient(f"{self._from} to {self._topic}: {cause.str()}: start again")

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from headrace.block import TopicPartition
 from headrace.frame import Frame
@@ -120,6 +121,32 @@ class Given:
                 fired.add(place)
                 topic = topology.agents[name].reads[0]
                 yield TopicPartition(topic, partition), timer_event(topology, name, key, due)
+
+    def view(self, name: str) -> list[dict[str, Any]]:
+        """Rows of a view of ClickHouse after the agents of its tables had all events.
+
+        They are as readers see them, merged, in the view's order: sums summed, states finished;
+        decimals and times are text. ClickHouse's engine runs in this process, with the project's
+        own tables and views. Raises AssertionError when the rows differ between each topic as one
+        block and every record as a block.
+        """
+        from headrace.testing.views import rows_of
+
+        if name not in self._project.topology.clickhouse.views:
+            known = ", ".join(self._project.topology.clickhouse.views)
+            raise KeyError(f"no view {name!r} in the topology; there are {known}")
+        whole = [self._frame(tp, 0, len(log)) for tp, log in self._logs.items() if log]
+        alone = [
+            self._frame(tp, at, at + 1) for tp, log in self._logs.items() for at in range(len(log))
+        ]
+        held, found = rows_of(self._project, name, whole, alone)
+        if held != found:
+            told = difflib.unified_diff(
+                [str(row) for row in held], [str(row) for row in found],
+                "one block", "every record a block", lineterm="", n=0,
+            )  # fmt: skip
+            raise AssertionError("\n".join(["the view depends on how the log is cut:", *told]))
+        return held
 
     def _decoded(self, tp: TopicPartition, first: int, behind: int) -> Frame:
         frame = self._project.frame(tp.topic, self._logs[tp][first:behind], tp.partition, first)

@@ -27,6 +27,7 @@ class Project:
     """The topology and schemas of a project's folder; what follows works on the current one."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.topology: Topology = topology.load(root)
         self._registry = Registry.load(root)
         self._ends: dict[str, tuple[Encoder, Decode]] = {}

@@ -6,10 +6,12 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from headrace.schema.registry import AvroSchema
 from headrace.topology import checks, schemas
 from headrace.topology.model import Topology
 from headrace.topology.problem import Problem, error_of
@@ -27,10 +29,18 @@ def load(root: Path | None = None, environ: Mapping[str, str] = os.environ) -> T
 
 
 def examine(
-    root: Path | None = None, environ: Mapping[str, str] = os.environ
+    root: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    versions: Mapping[str, AvroSchema] = MappingProxyType({}),
 ) -> tuple[Topology | None, list[Problem]]:
-    """Read and check; returns the topology if its shape is right, and all problems found."""
-    from headrace.declared.expand import expand  # it compiles what the models here say
+    """Read and check; returns the topology if its shape is right, and all problems found.
+
+    Declarations are expanded with each schema's newest version, or with the one in ``versions``.
+    """
+    # These compile what the models here say.
+    from headrace import process
+    from headrace.declared.expand import expand
+    from headrace.windows.expand import expand as expand_windows
 
     root = root or Path.cwd()
     path = root / FILE
@@ -45,7 +55,9 @@ def examine(
         return None, tree.problems
     topology = _validate(tree)
     if topology is not None:
-        topology = expand(topology, tree, schemas.newest(topology, root))
+        newest = schemas.newest(topology, root, versions)
+        topology = expand_windows(expand(topology, tree, newest), tree, newest)
+        topology = process.expand(topology, tree)
         checks.run(topology, tree, root)
     return topology, sorted(tree.problems, key=lambda p: (p.line, p.column))
 

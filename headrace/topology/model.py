@@ -15,12 +15,14 @@ from headrace.topology.archive import Archive
 from headrace.topology.base import KeyspaceName, Model, Name, Reference, TopicName
 from headrace.topology.declared import Declared
 from headrace.topology.intake import Intake
+from headrace.topology.joins import Join
 from headrace.topology.keyed import AgentState, Timer
 from headrace.topology.levels import ServiceLevels
 from headrace.topology.metrics import Cohorts, Funnel, Metric
 from headrace.topology.processes import Process
 from headrace.topology.ring import Ring
 from headrace.topology.serving import Serve
+from headrace.topology.sessions import Sessions, WindowName
 from headrace.topology.sync import Sync
 
 #: The audit's table in the pipeline's database (``sinks.clickhouse.audit``).
@@ -225,6 +227,9 @@ class Topology(Model):
     redis: Redis = Redis()
     #: What stands in ``clickhouse.views``, ``redis.keyspaces`` and ``agents``, too, once loaded.
     declared: dict[Name, Declared] = Field(default_factory=dict)
+    #: What stands in ``agents`` and ``redis.keyspaces``, too, once loaded.
+    sessions: dict[WindowName, Sessions] = Field(default_factory=dict)
+    joins: dict[WindowName, Join] = Field(default_factory=dict)
     metrics: dict[Name, Metric] = Field(default_factory=dict)
     funnels: dict[Name, Funnel] = Field(default_factory=dict)
     cohorts: dict[Name, Cohorts] = Field(default_factory=dict)

@@ -28,14 +28,25 @@ def run(topology: Topology, tree: Tree, schemas: Schemas, root: FilePath) -> Non
         ]  # fmt: skip
         for part, value, wrong, fix in found:
             tree.problem((*at, *part), value, wrong, fix)
-        if any(part[0] in ("states", "initial", "commands") for part, *_ in found):
-            continue  # where it goes can't be told before its names are right
-        process_flow.check(process, tree, at)
+        sound = _sound(process)
+        if sound:  # where it goes can't be told before its names are right
+            process_flow.check(process, tree, at)
         used = (process.topic, process.commands_topic, process.transitions_topic)
         topics = {topic: topology.topics[topic] for topic in used if topic in topology.topics}
         by_topic = {t: schemas[d.schema_] for t, d in topics.items() if d.schema_ in schemas}
         given = _envelope(topology, process)
-        process_fields.check(process, tree, at, by_topic, given)
+        process_fields.check(process, tree, at, by_topic, given if sound else None)
+
+
+def _sound(process: Process) -> bool:
+    """Whether all states and commands that it names are there."""
+    sent = {c for state in process.states.values() for c in state.send}
+    undos = {c.undo for c in process.commands.values() if c.undo is not None}
+    to = {edge.to for edge in process_flow.edges(process)}
+    return {
+        *to,
+        process.initial,
+    } <= process.states.keys() and sent | undos <= process.commands.keys()
 
 
 def _envelope(topology: Topology, process: Process) -> frozenset[str]:
@@ -53,11 +64,6 @@ def _topics(topology: Topology, process: Process) -> Iterator[Problem]:
         topic = topology.topics.get(name)
         if topic is None:
             yield (part,), name, "no such topic", f"declared: {', '.join(topology.topics)}"
-        elif topic.dedupe is None:
-            yield (
-                (part,), name, "the topic has no dedupe: what is sent twice after a crash stays",
-                f"add dedupe to topics.{name}",
-            )  # fmt: skip
         first = used.setdefault(name, part)
         if first != part:
             yield (part,), name, f"is {first} already", "give each its own topic"

@@ -27,11 +27,12 @@ def check(
     tree: Tree,
     at: Path,
     schemas: Mapping[str, Schema],
-    envelope: frozenset[str],
+    envelope: frozenset[str] | None,
 ) -> None:
     """Note every problem. ``schemas`` by topic; a topic whose schema can't be read is not there.
 
-    ``envelope`` are the fields of a command that name its instance and id.
+    ``envelope`` are the fields of a command that name its instance and id; None: the process names
+    what there is not, so what its commands are made of is not looked at.
     """
     read = schemas.get(process.topic)
     commands = schemas.get(process.commands_topic)
@@ -43,7 +44,7 @@ def check(
         wrong += _commands(process, commands)
     if transitions is not None:
         wrong += _transitions(process, transitions)
-    if read is not None and commands is not None:
+    if read is not None and commands is not None and envelope is not None:
         wrong += _sources(process, read, commands, envelope)
     for part, value, what, fix in wrong:
         tree.problem((*at, *part), value, what, fix)

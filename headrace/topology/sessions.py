@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from headrace.topology.base import Model, Name, TopicName
 
 #: SQL as Polars reads it. Nested expressions overflow its stack long after this.
 Condition = Annotated[str, Field(min_length=1, max_length=4_096)]
 Late = Literal["keep", "drop"]
+#: Names of keyspaces and agents are made of it.
+WindowName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 FORMS = ("count", "sum", "min", "max", "first", "last")
 
 

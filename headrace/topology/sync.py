@@ -24,14 +24,20 @@ MEMBERS = ("before", "after", "source", "op", "ts_ms", "ts_us", "ts_ns", "transa
 class Happening(Model):
     """The event that a change of a row means.
 
-    It does when the change is one of ``on``, each path of ``where`` leads to the value there (or
+    It does if the change is one of ``when``, each path of ``where`` leads to the value there (or
     one of them) and, of an update, a column of ``changed`` is another than before. ``fields`` are
     as those of ``intake``; paths lead into Debezium's change event.
+
+    What the paths of ``id`` lead to says which event it is: it counts once, also when another
+    snapshot tells of it again. Without it that is the change's place in the database's log.
     """
 
-    on: Annotated[tuple[OneOf["snapshot", "insert", "update", "delete"], ...], Field(min_length=1)]
+    when: Annotated[
+        tuple[OneOf["snapshot", "insert", "update", "delete"], ...], Field(min_length=1)
+    ]
     where: dict[Path, Literal | tuple[Literal, ...]] = Field(default_factory=dict)
     changed: tuple[str, ...] = ()
+    id: tuple[Path, ...] = ()
     fields: Annotated[dict[Name, Path | Source], Field(min_length=1)]
 
     @property
@@ -130,17 +136,18 @@ def _wrong_changes(
 def _wrong_happening(
     happening: Happening, id_field: str, name: str, schema: Mapping[str, Any] | None
 ) -> Iterator[Wrong]:
-    if happening.changed and "update" not in happening.on:
+    if happening.changed and "update" not in happening.when:
         yield (
             ("changed",), list(happening.changed), "only an update changes columns",
-            "add update to 'on', or drop this",
+            "add update to 'when', or drop this",
         )  # fmt: skip
     if id_field in happening.fields:
         yield (
             ("fields", id_field), None, "the id is made from the change's place in the "
             "database's log", "drop it",
         )  # fmt: skip
-    paths = {path: ("where", path) for path in happening.where}
+    paths: dict[str, tuple[str | int, ...]] = {p: ("where", p) for p in happening.where}
+    paths |= {path: ("id", i) for i, path in enumerate(happening.id)}
     paths |= {s.from_: ("fields", f) for f, s in happening.sources.items() if s.from_ is not None}
     for path, at in paths.items():
         if path.partition(".")[0] not in MEMBERS:

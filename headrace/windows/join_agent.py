@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
+import numpy as np
 import orjson
 import polars as pl
 
@@ -14,11 +15,20 @@ from headrace.frame import OFFSET, Frame
 from headrace.topology.joins import Join
 from headrace.windows import ids
 from headrace.windows.matching import Both, Event, Pair, Rule, Step
-from headrace.windows.sides import OF, WITH
+from headrace.windows.sides import DUE, OF, WITH
 from headrace.writes import NOTHING, Emit, Kind, RedisOps, State, Writes
 
 HOUR_MS = 3_600_000
 _COLUMNS = ("key", "side", "source_partition", "source_offset", "item", "payload")
+
+
+class Record(NamedTuple):
+    """An event of a side as it stands in ``via``; ``seen`` is the record's timestamp (ms)."""
+
+    offset: int
+    seen: int
+    side: str
+    event: Event
 
 
 class JoinAgent:
@@ -28,12 +38,18 @@ class JoinAgent:
     and what is late is asked of those before.
     """
 
-    def __init__(self, name: str, declared: Join, keyspace: str, lates: str) -> None:
-        """``keyspace`` is where states are kept, ``lates`` where late events are counted."""
+    def __init__(
+        self, name: str, declared: Join, keyspace: str, lates: str, forget_ms: int | None = None
+    ) -> None:
+        """``keyspace`` is where states are kept, ``lates`` where late events are counted.
+
+        A key is forgotten by a timer ``forget_ms`` after its last record, None: never.
+        """
         self._name = name
         self._declared = declared
         self._keyspace = keyspace
         self._lates = lates
+        self._forget_ms = forget_ms
         self._rule = Rule(
             declared.match,
             None if declared.within_s is None else declared.within_s * 1000,
@@ -48,25 +64,35 @@ class JoinAgent:
         late: Counter[str] = Counter()
         emitted: list[dict[str, Any]] = []
         kept: dict[str, bytes | None] = {}
-        for key, events in _by_key(frame.df).items():
-            both = unpack(states.get(key))
-            emitted += self._take(both, events, late)
-            kept[key] = pack(both)
+        due: dict[str, int] = {}
+        for key, records in _by_key(frame).items():
+            both, told = self._take(unpack(states.get(key)), records, late)
+            emitted += told
+            kept[key] = None if both.newest is None else pack(both)
+            if self._forget_ms is not None and both.newest is not None:
+                due[key] = both.seen + self._forget_ms
         return Writes(
             redis=_count(self._lates, late),
             events=(Emit(self._declared.into, emitted),) if emitted else (),
-            state=(State(self._keyspace, kept),),
+            state=(State(self._keyspace, kept, due),),
         )
 
     def _take(
-        self, both: Both, events: Iterable[tuple[int, str, Event]], late: Counter[str]
-    ) -> list[dict[str, Any]]:
-        """The events of one key; what is added and taken back within the block is not told."""
+        self, both: Both, records: Iterable[Record], late: Counter[str]
+    ) -> tuple[Both, list[dict[str, Any]]]:
+        """What is left of one key, and what to tell.
+
+        That is every step, also what the same block takes back: a block that comes again may be cut
+        differently (Redis lost its tail), and what was told of the old one must be taken back.
+        """
         rule = self._rule
-        added: dict[Pair, int] = {}
-        retracted: dict[Pair, int] = {}
         told = []
-        for offset, side, event in events:
+        for offset, seen, side, event in records:
+            if side == DUE:
+                if self._forget_ms is not None and both.seen + self._forget_ms <= event.time:
+                    both = Both()
+                continue
+            both.seen = max(both.seen, seen)
             horizon = both.horizon(rule)
             is_late = horizon is not None and event.time < horizon
             late[side] += is_late
@@ -75,15 +101,9 @@ class JoinAgent:
                     told.append(self._event(Step(Pair(event, None), False), offset, late=True))
                 continue
             steps = both.add_one(event, rule) if side == OF else both.add_other(event, rule)
-            for pair, is_retracted in steps:
-                if not is_retracted:
-                    added[pair] = offset
-                elif added.pop(pair, None) is None:
-                    retracted[pair] = offset
+            told += [self._event(step, offset) for step in steps if self._shows(step.pair)]
         both.prune(rule)
-        told += [self._event(Step(p, True), o) for p, o in retracted.items() if self._shows(p)]
-        told += [self._event(Step(p, False), o) for p, o in added.items() if self._shows(p)]
-        return told
+        return both, told
 
     def _shows(self, pair: Pair) -> bool:
         matched = pair.other is not None and pair.other.payload is not None
@@ -114,7 +134,7 @@ class JoinAgent:
 
 def pack(both: Both) -> bytes:
     """As bytes of MessagePack."""
-    packed: bytes = msgpack.packb((both.newest, both.ones, both.others))
+    packed: bytes = msgpack.packb((both.newest, both.seen, both.ones, both.others))
     return packed
 
 
@@ -122,17 +142,21 @@ def unpack(data: bytes | None) -> Both:
     """What :func:`pack` made, or nothing kept."""
     if data is None:
         return Both()
-    newest, ones, others = msgpack.unpackb(data)
-    return Both(newest, [Event(*one) for one in ones], [Event(*other) for other in others])
+    newest, seen, ones, others = msgpack.unpackb(data)
+    return Both(newest, seen, [*map(Event._make, ones)], [*map(Event._make, others)])
 
 
-def _by_key(df: pl.DataFrame) -> dict[str, list[tuple[int, str, Event]]]:
-    """Offset, side and event by key, in log order."""
-    found: dict[str, list[tuple[int, str, Event]]] = defaultdict(list)
+def _by_key(frame: Frame) -> dict[str, list[Record]]:
+    """The records of a frame by key, in log order."""
+    found: dict[str, list[Record]] = defaultdict(list)
+    df, block = frame.df, frame.block
+    offsets = df[OFFSET]
+    seen = block.timestamps[np.searchsorted(block.offsets, offsets.to_numpy())].tolist()
     times = df["occurred_at"].dt.epoch("ms").to_list()
     columns = (df[name].to_list() for name in _COLUMNS)
-    for offset, time, key, side, *rest in zip(df[OFFSET].to_list(), times, *columns, strict=True):
-        found[key].append((offset, side, Event(time, *rest)))
+    rows = zip(offsets.to_list(), seen, times, *columns, strict=True)
+    for offset, at, time, key, side, *rest in rows:
+        found[key].append(Record(offset, at, side, Event(time, *rest)))
     return found
 
 

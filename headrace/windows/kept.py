@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgpack
@@ -31,9 +30,12 @@ class Kept:
 
 def pack(kept: Kept) -> bytes:
     """As bytes of MessagePack, the same ones for the same content."""
-    groups = sorted(kept.sessions.items(), key=lambda group: repr(group[0]))
-    sessions = [(rest, [_out(one) for one in ones]) for rest, ones in groups]
-    packed: bytes = msgpack.packb((kept.newest, sessions))
+    groups = sorted(kept.sessions.items(), key=_place)
+    try:
+        packed: bytes = msgpack.packb((kept.newest, groups))
+    except OverflowError:
+        wide = [(rest, [_wide(one) for one in ones]) for rest, ones in groups]
+        packed = msgpack.packb((kept.newest, wide))
     return packed
 
 
@@ -41,30 +43,27 @@ def unpack(data: bytes | None) -> Kept:
     """What :func:`pack` made, or nothing kept."""
     if data is None:
         return Kept()
-    newest, sessions = msgpack.unpackb(data, use_list=False, strict_map_key=False)
-    return Kept(newest, {rest: [_in(one) for one in ones] for rest, ones in sessions})
+    newest, groups = msgpack.unpackb(data, use_list=False, ext_hook=_narrow)
+    return Kept(newest, {rest: [*map(Session._make, ones)] for rest, ones in groups})
+
+
+def _place(group: tuple[Rest, list[Session]]) -> str:
+    return repr(group[0])
 
 
 #: MessagePack has 64 bits for an integer, sums of decimals may have more.
 _BITS, _CODE, _BYTES = 63, 1, 17
 
 
-def _out(one: Session) -> tuple[int, int, int, int, tuple[Value, ...]]:
-    return (*one[:4], tuple(map(_wide, one.values)))
+def _wide(one: Session) -> Session:
+    return one._replace(values=tuple(map(_extended, one.values)))
 
 
-def _wide(value: Value) -> Value:
+def _extended(value: Value) -> Value:
     if type(value) is int and value.bit_length() > _BITS:
         return msgpack.ExtType(_CODE, value.to_bytes(_BYTES, "big", signed=True))
     return value
 
 
-def _in(one: Iterable[Value]) -> Session:
-    start, end, events, version, values = one
-    return Session(start, end, events, version, tuple(map(_narrow, values)))
-
-
-def _narrow(value: Value) -> Value:
-    if isinstance(value, msgpack.ExtType):
-        return int.from_bytes(value.data, "big", signed=True)
-    return value
+def _narrow(_: int, data: bytes) -> int:
+    return int.from_bytes(data, "big", signed=True)

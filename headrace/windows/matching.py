@@ -58,9 +58,13 @@ class Rule:
 
 @dataclass(slots=True)
 class Both:
-    """What is kept of a key: events of both sides in order, the greatest event time so far."""
+    """What is kept of a key: events of both sides in order, the greatest event time so far.
+
+    ``seen`` is when the log got the last of them (ms), by its own timestamps.
+    """
 
     newest: int | None = None
+    seen: int = 0
     ones: list[Event] = field(default_factory=list)
     others: list[Event] = field(default_factory=list)
 

@@ -12,7 +12,8 @@ from headrace.topology.joins import Join, Side
 from headrace.windows.plain import plain
 from headrace.writes import NOTHING, Emit, Writes
 
-OF, WITH = "of", "with"
+#: ``due`` is not a side: the event of a timer, by which a key is forgotten.
+OF, WITH, DUE = "of", "with", "due"
 
 
 class Sides:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,10 +23,11 @@ from sinks.clickhouse.journal import Journal
 from sinks.clickhouse.literals import text
 
 ANSWER_TIMEOUT_S = 600
+PAUSE_S = 0.02
 #: How many INSERTs a version's target remembers while it is built: a range of which it is not known
 #: whether it arrived is repeated, and live blocks come meanwhile.
 BUILD_WINDOW = 100_000
-#: Rows of a raw table, from its newest on, that a view's select is tried with before live rows are.
+#: Rows of a raw table that a view's select is tried with before live ones come to it.
 TRIAL_ROWS = 1_000_000
 _TABLE = re.compile(r"TABLE id: (\d+)\b.*table_name: (\S+)")
 _COLUMN = re.compile(r"COLUMN id: \d+\b.*?column_name: ([^,]+), .*source_id: (\d+)")
@@ -205,8 +207,9 @@ class Building:
         parts = [o for o in self._objects() if o.startswith(f"{target}__")]
         logs = [o for o in parts if o.startswith(f"{target}__log_")]
         self._drop([o for o in parts if o not in logs])
-        running = self._inserts()
+        running, pause = self._inserts(), threading.Event()
         while running:
+            pause.wait(PAUSE_S)
             running &= self._inserts()
         self._drop([*logs, target])
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from headrace.replay.store import Comparison, Total
+from sinks.clickhouse.contents import finished
 
 #: Rows that are compared by value, about; which ones is by a hash of their keys.
 SAMPLE = 100_000
@@ -17,8 +18,7 @@ EXAMPLES = 5
 PAUSE_S = 0.25
 
 Ask = Callable[[str], Sequence[Sequence[Any]]]
-_SIMPLE = re.compile(r"SimpleAggregateFunction\((\w+),\s*(.+)\)$", re.S)
-_STATE = re.compile(r"AggregateFunction\((\w+)(\(.*?\))?,.+\)$", re.S)
+_FLOAT = re.compile(r"SimpleAggregateFunction\(\w+,\s*Float")
 
 
 def compare(
@@ -58,15 +58,13 @@ def _once(
         return Comparison(*counts, totals, keyed=False)
     part = max(1, max(counts) // SAMPLE)
     rows = _rows(before[0], after[0], keys[0], values, part)
-    sampled, missing, added, different = ask(
-        f"SELECT count(), countIf(sides = 1), countIf(sides = 2), countIf(sides = 3 AND differs) "
-        f"FROM ({rows})"
+    sampled, missing, added, different, shown = ask(
+        f"SELECT count(), countIf(sides = 1), countIf(sides = 2), countIf(sides = 3 AND differs), "
+        f"groupArrayIf({EXAMPLES})(toString(key), sides < 3 OR differs) FROM ({rows})"
     )[0]
-    shown = ask(f"SELECT toString(key) FROM ({rows}) WHERE sides < 3 OR differs LIMIT {EXAMPLES}")
     return Comparison(
-        *counts, totals, True, int(sampled), int(missing), int(added), int(different),
-        [str(row[0]) for row in shown],
-    )  # fmt: skip
+        *counts, totals, True, int(sampled), int(missing), int(added), int(different), list(shown)
+    )
 
 
 def _totals(ask: Ask, target: str, keys: Sequence[str], values: Mapping[str, str]) -> Sequence[Any]:
@@ -94,13 +92,5 @@ def _rows(
 
 def merged(column: str, kind: str) -> str:
     """A column's aggregate as text. Floats as 32 bits: their sums depend on the order of adding."""
-    simple, state = _SIMPLE.match(kind.strip()), _STATE.match(kind.strip())
-    if simple:
-        value = f"{simple[1]}(`{column}`)"
-        if simple[2].strip().startswith("Float"):
-            value = f"toFloat32({value})"
-    elif state:
-        value = f"{state[1]}Merge{state[2] or ''}(`{column}`)"
-    else:
-        value = f"any(`{column}`)"
-    return f"toString({value})"
+    value = finished(f"`{column}`", kind)
+    return f"toString({f'toFloat32({value})' if _FLOAT.match(kind.strip()) else value})"

@@ -103,16 +103,7 @@ def instead(select: str, source: str, rows: str) -> str:
     return f"{shadow}\n{select}"
 
 
-def below(cuts: Mapping[int, int]) -> str:
-    """A condition: rows of the log before each partition's cut."""
-    return _by_partition(cuts, "<")
-
-
 def behind(cuts: Mapping[int, int]) -> str:
     """A condition: rows of the log from each partition's cut on."""
-    return _by_partition(cuts, ">=")
-
-
-def _by_partition(cuts: Mapping[int, int], sign: str) -> str:
-    parts = [f"(_partition = {p} AND _offset {sign} {cut})" for p, cut in sorted(cuts.items())]
+    parts = [f"(_partition = {p} AND _offset >= {cut})" for p, cut in sorted(cuts.items())]
     return " OR ".join(parts) or "0"

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from headrace.archive import log as log_of_topics
 from headrace.archive.archiver import Archiver, Progress
 from headrace.archive.cut import Cut
 from headrace.archive.history import History
@@ -41,7 +42,7 @@ def archived(topic: Topic, url: str, *, skip_lost: bool = False) -> Progress:
 
 def read(history: History, topic: Topic, first: int, last: int):
     blocks = list(history.blocks(topic.tp, first, last))
-    assert blocks[0].first == first
+    assert (blocks[0].first, blocks[-1].last) == (first, last)
     for one, other in pairwise(blocks):
         assert other.first == one.last + 1
     return [record for block in blocks for record in records_of(block)]
@@ -52,15 +53,16 @@ def test_what_is_committed_is_archived_with_all_its_bytes(topic, tmp_path):
     assert len(expected) == 40
     done = archived(topic, url)
     assert (done.records, done.left) == (40, done.left)
-    assert Archive(url).spans(*topic.tp) == [(0, expected[-1].offset)]
     with Log(topic.kafka) as log:
+        _, end = log.range(topic.tp)
+        assert Archive(url).spans(*topic.tp) == [(0, end - 1)]  # the marks behind the last, too
         proof = prove(Archive(url), log, topic.tp)
     assert proof.proven
     assert (proof.records, proof.compared) == (40, 40)
     assert archived(topic, url).records == 0  # again: nothing is left to do
 
 
-def test_any_range_is_the_same_from_archive_log_or_both(topic, tmp_path):
+def test_any_range_is_the_same_from_archive_log_or_both(topic, tmp_path, monkeypatch):
     expected, url = topic.records(), str(tmp_path)
     archived(topic, url)
     topic.send(5)
@@ -73,9 +75,23 @@ def test_any_range_is_the_same_from_archive_log_or_both(topic, tmp_path):
         for first, last in [(0, end - 1), (0, 3), (5, 30), (37, end - 1), (end - 4, end - 1)]:
             wanted = [record for record in expected if first <= record.offset <= last]
             assert read(history, topic, first, last) == wanted
-        assert list(history.blocks(topic.tp, end - 1, end - 1)) == []  # only the marker
+        assert read(history, topic, end - 1, end - 1) == []  # only the marker
+        monkeypatch.setattr(log_of_topics, "PATIENCE_S", 1.0)
         with pytest.raises(Transient, match=f"offset {end} is not there yet"):
             list(history.blocks(topic.tp, 0, end))
+
+
+def test_what_an_open_transaction_has_is_not_committed_yet(topic, tmp_path):
+    expected, url = topic.records(), str(tmp_path)
+    topic.send(5, leave_open=True)
+    assert archived(topic, url).records == len(expected)
+    with History(Archive(url), topic.kafka) as history:
+        before = history.end(topic.tp)
+        assert read(history, topic, 0, before - 1) == expected
+        topic.commit()
+        assert history.end(topic.tp) == before + 6
+        assert read(history, topic, 0, before + 5) == topic.records()
+    assert archived(topic, url).records == 5
 
 
 def test_without_an_archive_history_is_the_log(topic):
@@ -109,6 +125,24 @@ def test_what_retention_took_before_it_was_archived_is_a_gap_with_a_name(topic, 
         assert read(history, topic, last + 5, history.end(topic.tp) - 1) == topic.records()
         with pytest.raises(Terminal, match=f"offsets {last + 1} to {last + 4} are neither"):
             list(history.blocks(topic.tp, last - 3, last + 8))
+
+
+@pytest.mark.parametrize("count", [7, 10])  # a file is full with the last record, or is not
+def test_nothing_is_missing_when_retention_took_all_the_log(stack, tmp_path, count):
+    topic, url = Topic(stack.kafka), str(tmp_path)
+    topic.send(count)
+    expected = topic.records()
+    archived(topic, url)
+    archive = Archive(url)
+    with History(archive, topic.kafka) as history:
+        end = history.end(topic.tp)
+        topic.trim(end)  # the commit's mark is gone with the records
+        assert history.begin(topic.tp) == 0
+        assert read(history, topic, 0, end - 1) == expected
+        assert archived(topic, url).records == 0
+        topic.send(3)
+        assert archived(topic, url).records == 3
+        assert read(history, topic, 0, history.end(topic.tp) - 1)[:count] == expected
 
 
 def test_a_gap_in_the_archive_is_filled_from_the_log(topic, tmp_path):

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from headrace import stack
-from headrace.delivery.crash import POINTS, VARIABLE
+from headrace.delivery.crash import VARIABLE
 from headrace.endpoints import Endpoints
 from headrace.errors import Terminal
 from headrace.topology import Topology
 from headrace.workers import Workers
 from tests.chaos.disks import Disks
 from tests.chaos.proxy import Proxy
+from tests.chaos.replays import replay_killed
 
 SERVICES = ("kafka", "redis", "clickhouse")
 CLOCK = Path(__file__).parent / "clock"
@@ -43,6 +44,8 @@ class Scene:
     disks: Disks
     rng: random.Random
     more: Callable[[], Workers]
+    points: Sequence[str]
+    path: str  # PYTHONPATH of workers
     extra: list[Workers] = field(default_factory=list)
 
     def pause(self, low: float, high: float | None = None) -> None:
@@ -113,7 +116,7 @@ def kill_all_workers(scene: Scene) -> None:
 
 def crash_point(scene: Scene) -> None:
     """The next worker that starts dies in a named step of the protocol; one is killed for it."""
-    point = scene.rng.choice(POINTS)
+    point = scene.rng.choice(scene.points)
     before = set(scene.workers.pids)
     scene.workers.env_once = {VARIABLE: f"{point}:{scene.rng.randint(1, 15)}"}
     kill_worker(scene)
@@ -151,7 +154,10 @@ def more_workers(scene: Scene) -> None:
 def shifted_clock(scene: Scene) -> None:
     """A worker is killed; the one in its place has a clock an hour or a day off."""
     shift = scene.rng.choice([-86_400, -3_600, 3_600, 86_400])
-    scene.workers.env_once = {"HEADRACE_CHAOS_CLOCK_S": str(shift), "PYTHONPATH": str(CLOCK)}
+    scene.workers.env_once = {
+        "HEADRACE_CHAOS_CLOCK_S": str(shift),
+        "PYTHONPATH": f"{CLOCK}:{scene.path}",
+    }
     kill_worker(scene)
 
 
@@ -292,6 +298,14 @@ def disk_full(scene: Scene) -> None:
     scene.up()  # Kafka halts when its log folder fails
 
 
+def running_replay(scene: Scene) -> None:
+    """A view is replayed and the replay killed; workers meet it, and may be killed, too."""
+    if scene.rng.random() < 0.5:
+        kill_worker(scene)
+    view = scene.rng.choice(list(scene.declared.clickhouse.views))
+    replay_killed(scene.home, view, scene.rng, scene.check)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """How to inject one, how often (a weight), and what it takes away: a worker, or a sink."""
@@ -323,4 +337,5 @@ FAULTS: dict[str, Fault] = {
     "too many parts": Fault(too_many_parts, 4),
     "read only": Fault(read_only, 3),
     "disk full": Fault(disk_full, 4),
+    "running replay": Fault(running_replay, 5),
 }

@@ -10,7 +10,7 @@ from headrace import topology
 from headrace.process.engine import react
 from headrace.process.event import Emitted, Event
 from headrace.process.instance import Instance
-from headrace.process.machine import Machine, machine
+from headrace.process.machine import Machine, compiled
 from headrace.topology import Topology
 
 ORDER = "o1"
@@ -26,7 +26,7 @@ def declared() -> Topology:
 @cache
 def saga() -> Machine:
     """The example's process."""
-    return machine(declared(), PROCESS)
+    return compiled(declared(), PROCESS)
 
 
 def key(command: str, attempt: int = 1) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headrace.process.instance import decode, encode
-from headrace.process.machine import machine
+from headrace.process.machine import compiled
 from tests.process.story import ORDER, Story, declared, key
 
 
@@ -69,6 +69,19 @@ def test_what_can_t_be_undone_any_more_leads_forward():
         assert story.state == "capturing"
 
 
+def test_nothing_leads_forward_once_something_else_is_undone():
+    """A parcel that went although its shipment was cancelled: for the carrier to call back."""
+    story = shipping()
+    story("cancel_requested")
+    assert story("shipment_cancelled", key("cancel_shipment")) == ["release_stock"]
+    assert story("shipped", key("ship")) == []
+    assert story.state == "cancelling"
+    assert story("stock_released", key("release")) == ["cancel_shipment"]
+    assert story.last["idempotency_key"] == key("cancel_shipment", 2)
+    assert story("shipment_gone", key("cancel_shipment", 2)) == []
+    assert story.now.stuck
+
+
 def test_nothing_to_undo_is_told_as_a_transition_of_its_own():
     story = Story()
     story.placed()
@@ -115,6 +128,7 @@ def test_a_payment_authorised_while_it_is_voided_is_voided_again():
     story("cancel_requested")
     assert story("payment_authorised", key("authorise")) == ["void_payment"]
     assert story("payment_voided", key("void", 1)) == []
+    assert story.state == "cancelling"  # that void may have come before the payment
     assert story("payment_voided", key("void", 2)) == ["notify"]
     assert story.state == "cancelled"
 
@@ -235,7 +249,7 @@ def test_a_refused_undo_is_stuck_and_asked_for_anew():
     cancelling = process.states["cancelling"].model_copy(update={"on": {}})
     changed = process.model_copy(update={"states": {**process.states, "cancelling": cancelling}})
     story = Story(
-        machine(declared().model_copy(update={"processes": {"fulfilment": changed}}), "fulfilment")
+        compiled(declared().model_copy(update={"processes": {"fulfilment": changed}}), "fulfilment")
     )
     story.placed()
     story("payment_authorised", key("authorise"))

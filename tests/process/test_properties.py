@@ -46,7 +46,7 @@ def faults(draw: st.DrawFn) -> Faults:
     return Faults(*(draw(share) for _ in range(5)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     random=st.randoms(use_true_random=True),
     faults=faults(),
@@ -62,17 +62,11 @@ def test_every_order_ends_with_money_and_stock_conserved(random, faults, tidy, c
     assert books.wrong() == []
     for order in run.orders:
         end = run.simulation.seen.ends[order.id]
-        captured = books.total(books.money, order.id, "captured")
-        shipped = books.total(books.goods, order.id, "shipped")
-        assert (end, captured, shipped) in (
-            ("completed", order.cents, order.pieces),
-            ("cancelled", 0, 0),
-            ("withdrawn", 0, 0),
-        )
+        assert books.legal(order, end), (order.id, end)
     assert run.simulation.states == {}  # all were forgotten in the end
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(random=st.randoms(use_true_random=True), faults=faults(), count=st.integers(1, 8))
 def test_the_end_does_not_depend_on_how_the_log_is_cut_into_blocks(random, faults, count):
     log = simulated(random, faults, tidy=True, count=count, block=20).simulation.seen.log

@@ -1,4 +1,4 @@
-"""A pipeline with repeats, bad records and poison in its log; its view's content, recounted."""
+"""A pipeline with repeats, bad records and poison in its log, and what its view must hold."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class Project:
         self._sent[message.partition(), message.offset()] = event
 
     def truth(self) -> Sums:
-        """Events, amounts and users by minute of all that was sent, by the topology's rules."""
+        """Events, amounts and users by minute of all that was sent, recounted by the rules."""
         sums: dict[int, list[int]] = {}
         users: dict[int, set[str]] = {}
         seen: dict[tuple[int, str], int] = {}

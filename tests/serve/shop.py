@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,11 +87,11 @@ def running(root: Path) -> Iterator[Shop]:
 
 
 @contextmanager
-def services_of(root: Path, home: dict[str, str]) -> Iterator[Endpoints]:
+def services_of(root: Path, home: dict[str, str], extra: Sequence[str] = ()) -> Iterator[Endpoints]:
     """Services in the folder that ``home`` names, whatever the environment says meanwhile."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADRACE_HOME", home["HEADRACE_HOME"])
-        endpoints = services.up(root, own=True)
+        endpoints = services.up(root, own=True, extra=extra)
     try:
         yield endpoints
     finally:

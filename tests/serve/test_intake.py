@@ -24,12 +24,12 @@ from headrace.schema import Codec, Encoder, Registry
 from headrace.serve.intake.body import MAX_BYTES
 from headrace.serve.intake.room import MAX_BYTES as ROOM_BYTES
 from tests.cli.test_commands import wait
+from tests.client.test_translation import ENTRY
 from tests.private import project as customers
 from tests.schema import cases
 from tests.serve import intake_project
 from tests.serve.intake_project import SMALL, TOO_LARGE, Log
 from tests.serve.server import served
-from tests.serve.test_translation import ENTRY
 from tests.strategies import event, events
 
 NDJSON = {"Content-Type": "application/x-ndjson"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError, Terminal, Transient
 from headrace.topology.model import Topology
 from headrace.writes import Writes
+from sinks.clickhouse import contents
 from sinks.clickhouse.ddl import statements
 from sinks.clickhouse.migrate import Migration
 from sinks.clickhouse.writer import Connection, TableSink
@@ -173,6 +175,68 @@ def test_a_changed_type_is_a_conflict_and_nothing_is_changed(stack: Endpoints, t
         migration.apply()
     assert migration.changes() == before
     migration.close()
+
+
+def test_a_view_defined_otherwise_is_for_a_replay_and_stays_as_it_is(
+    stack: Endpoints, tmp_path: Path
+):
+    declared = declare(tmp_path)
+    apply(stack, tmp_path, declared)
+    changed = {**VIEW, "from": {"events": VIEW["from"]["events"].replace("count()", "count() * 2")}}
+    later = renamed(declare(tmp_path, views={"by_user": changed}), declared.clickhouse.database)
+    migration = Migration(later, tmp_path, stack.clickhouse)
+    (change,) = migration.changes()
+    assert (change.object, change.sql, change.replay, change.conflict) == (
+        "by_user", None, True, False,
+    )  # fmt: skip
+    assert "'headrace replay by_user'" in change.what
+    assert migration.apply() == [change] == migration.changes()
+    migration.close()
+    spaced = {**VIEW, "from": {"events": VIEW["from"]["events"].replace(" ", "\n  ")}}
+    same = renamed(declare(tmp_path, views={"by_user": spaced}), declared.clickhouse.database)
+    assert apply(stack, tmp_path, same) == []
+
+
+def test_a_view_from_before_versions_becomes_version_1_and_keeps_its_rows(
+    stack: Endpoints, client: Any, tmp_path: Path
+):
+    declared = declare(tmp_path)
+    apply(stack, tmp_path, declared)
+    database = declared.clickhouse.database
+    for sql in (  # as it was made then
+        f"DROP TABLE {database}.by_user__v1__from_events",
+        f"DROP TABLE {database}.by_user",
+        f"RENAME TABLE {database}.by_user__v1 TO {database}.by_user",
+        f"CREATE MATERIALIZED VIEW {database}.by_user__from_events TO {database}.by_user AS "
+        + VIEW["from"]["events"].replace("FROM events", f"FROM {database}.events"),
+        f"INSERT INTO {database}.events (user) VALUES ('ann')",
+    ):
+        client.command(sql)
+    migration = Migration(declared, tmp_path, stack.clickhouse)
+    (change,) = migration.changes()
+    assert change.conflict
+    for sql in re.findall(r"(DROP VIEW [^;]+|RENAME TABLE [^\"]+)", change.what):
+        client.command(sql)
+    migration.close()
+    assert apply(stack, tmp_path, declared) == [
+        ("by_user__v1__from_events", "create"),
+        ("by_user", "create"),
+    ]
+    client.command(f"INSERT INTO {database}.events (user) VALUES ('ann')")
+    assert client.query(f"SELECT sum(events) FROM {database}.by_user").result_rows == [(2,)]
+
+
+def test_what_a_view_holds_is_one_row_a_key_however_many_parts_it_has(
+    stack: Endpoints, client: Any, tmp_path: Path
+):
+    declared = declare(tmp_path)
+    apply(stack, tmp_path, declared)
+    database = declared.clickhouse.database
+    client.command(f"SYSTEM STOP MERGES {database}.by_user__v1")
+    for amount in (1, 2, 3):
+        client.command(f"INSERT INTO {database}.events (user, amount) VALUES ('ann', {amount})")
+    sql = contents.select(database, "by_user", declared.clickhouse.views["by_user"])
+    assert contents.held(stack.clickhouse, sql).rows() == [("ann", 3, 6)]
 
 
 def test_a_view_that_does_not_parse_names_itself(stack: Endpoints, tmp_path: Path):

@@ -6,6 +6,7 @@ import typer
 
 from headrace.cli.sync.compare import compare
 from headrace.cli.sync.connect import connect
+from headrace.cli.sync.disconnect import disconnect
 from headrace.cli.sync.outbox import outbox
 from headrace.cli.sync.run import run
 from headrace.cli.sync.status import status
@@ -20,6 +21,7 @@ def sync() -> None:
 
 group.command("outbox")(outbox)
 group.command("connect")(connect)
+group.command("disconnect")(disconnect)
 group.command("status")(status)
 group.command("run")(run)
 group.command("compare")(compare)

@@ -41,18 +41,19 @@ def compare(
     pause = threading.Event()
     while True:
         found = compared(*both(root, declared, asked), examples)
-        _tell(name, found, json)
-        if found.equal:
-            return
-        if not watch or time.monotonic() > deadline:
-            raise typer.Exit(1)
+        last = found.equal or not watch or time.monotonic() > deadline
+        if json:
+            typer.echo(orjson.dumps({"name": name, **found.as_dict()}).decode())
+        elif last:
+            _show(name, found)
+        else:
+            typer.echo(f"{name}: {found.differing:,} of {found.rows:,} rows differ", err=True)
+        if last:
+            raise typer.Exit(0 if found.equal else 1)
         pause.wait(PAUSE_S)
 
 
-def _tell(name: str, found: Comparison, json: bool) -> None:
-    if json:
-        typer.echo(orjson.dumps({"name": name, **found.as_dict()}).decode())
-        return
+def _show(name: str, found: Comparison) -> None:
     console = Console()
     totals = Table(title=f"{name}: all rows", title_justify="left")
     for column in ("", "old", "new"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace import endpoints
+from headrace.client.translation import at
 from headrace.clock import SystemClock
 from headrace.serve.context import Context
 from headrace.serve.entities.client import Keys
@@ -42,10 +43,13 @@ def both(root: Path, topology: Topology, declared: Compare) -> tuple[Rows, Rows]
 def _with_columns(
     key: str, ids: Sequence[str], held: Sequence[Mapping[str, Any]], columns: Sequence[str]
 ) -> Iterator[Mapping[str, Any]]:
-    """What is held of each id that there is something of, as rows with these columns only."""
+    """What is held of each id that there is something of, as rows with these columns only.
+
+    A column's name is a path: ``state.status`` is within the field ``state``.
+    """
     for entity, fields in zip(ids, held, strict=True):
         if fields:
-            yield {key: entity} | {name: fields.get(name) for name in columns}
+            yield {key: entity} | {name: at(fields, name) for name in columns}
 
 
 async def _held(context: Context, keyspace: str, ids: Sequence[str]) -> list[Mapping[str, Any]]:

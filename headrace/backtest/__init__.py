@@ -1,0 +1,1 @@
+"""Views evaluated offline, over all of history: tables, comparisons, training sets."""

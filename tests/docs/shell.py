@@ -1,0 +1,95 @@
+"""A page's shell blocks run in order in one shell, and its answers compared."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE_S = 90.0
+#: Commands that only read: their answer may not be there yet, so they are asked again.
+READING = ("curl ", "headrace tap ")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A ``sh`` block, and the block without a language that follows it: what it answers."""
+
+    line: int
+    command: str
+    answer: str | None
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """All of a page's, in order."""
+    fences = list(re.finditer(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    for i, fence in enumerate(fences):
+        if fence[1] != "sh":
+            continue
+        after = fences[i + 1] if i + 1 < len(fences) else None
+        follows = (
+            after is not None and not after[1] and not page[fence.end() : after.start()].strip()
+        )
+        line = page.count("\n", 0, fence.start()) + 1
+        yield Block(line, fence[2], after[2] if follows else None)
+
+
+def fits(answer: str, found: str) -> bool:
+    """Whether ``found`` has the lines of ``answer`` in its order; ``…`` stands for anything."""
+    parts = [re.escape(line.rstrip()) for line in answer.strip("\n").splitlines()]
+    pattern = r"[^\S\n]*\n".join(parts).replace("…", r"[\s\S]*?")
+    return re.search(pattern, found) is not None
+
+
+class Shell:
+    """One bash for a whole page, with its background jobs; ``close`` ends them all."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self._out = (folder / ".out").open("w+", encoding="utf-8")
+        self._process = subprocess.Popen(
+            ["bash", "--norc", "-m"], cwd=folder, env=dict(environ), stdin=subprocess.PIPE,
+            stdout=self._out, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def run(self, block: Block) -> str:
+        """What a block printed; raises AssertionError where that is not what the page says."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            code, found = self._once(block, deadline)
+            if code == 0 and (block.answer is None or fits(block.answer, found)):
+                return found
+            again = block.command.startswith(READING) and time.monotonic() < deadline
+            assert again, f"line {block.line}, exit code {code}:\n{block.command}\n{found}"
+            time.sleep(0.2)
+
+    def _once(self, block: Block, deadline: float) -> tuple[int, str]:
+        assert self._process.stdin is not None
+        begin = self._out.seek(0, os.SEEK_END)
+        self._process.stdin.write(f"{block.command}\necho; echo end-of-block $?\n")
+        self._process.stdin.flush()
+        while True:
+            self._out.seek(begin)
+            found = self._out.read()
+            if done := re.search(r"\nend-of-block (\d+)\n\Z", found):
+                return int(done[1]), found[: done.start()]
+            alive = self._process.poll() is None and time.monotonic() < deadline
+            assert alive, f"line {block.line} does not end:\n{block.command}\n{found}"
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        """End the shell; it ends its jobs, each a process group of its own."""
+        assert self._process.stdin is not None
+        if self._process.poll() is None:
+            self._process.stdin.write("\nkill $(jobs -p); wait; exit\n")
+            self._process.stdin.close()
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+        self._out.close()
