@@ -28,6 +28,8 @@ class RedisEraser:
             for name, keyspace in topology.redis.keyspaces.items()
             if keyspace.person is not None
         }
+        agents = topology.agents.values()
+        self._timed = {agent.state.keyspace for agent in agents if agent.state and agent.timer}
         self._partitions = max(topology.partitions(topic) for topic in topology.topics)
 
     def ids(self, person: str) -> dict[str, set[str]]:
@@ -36,11 +38,23 @@ class RedisEraser:
 
     def erase(self, person: str, ids: Mapping[str, set[str]]) -> int:
         """See ``Eraser``."""
+        for keyspace in self._timed & self._fields.keys():
+            self._forget_timers(keyspace, sorted(ids.get(self._fields[keyspace], ())))
         return sum(
             self._ask("delete a person's keys", "UNLINK", names)
             for keyspace in self._fields
             for names in self._names(keyspace, ids)
         )
+
+    def _forget_timers(self, keyspace: str, ids: Sequence[str]) -> None:
+        async def ask(client: Any) -> None:
+            pipeline = client.pipeline(transaction=False)
+            for partition in range(self._partitions):
+                for at in range(0, len(ids), BATCH):
+                    pipeline.zrem(self._keys.due(partition, keyspace), *ids[at : at + BATCH])
+            await pipeline.execute()
+
+        self._redis.run("delete a person's timers", ask)
 
     def find(self, person: str, ids: Mapping[str, set[str]]) -> Sequence[Found]:
         """See ``Eraser``."""

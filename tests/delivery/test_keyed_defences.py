@@ -78,8 +78,7 @@ def a_late_removal_meets_the_next_blocks_events(world: KeyedWorld) -> None:
     crash(world, zombie)
     successor = world.join()
     while world.keys.done < 9 or world.keys.begun != -1:
-        request = next(r for r in [until(world, successor, "")] if r is not removal)
-        world.step(request)
+        world.step(until(world, successor, ""))
     removal.arrive()
 
 

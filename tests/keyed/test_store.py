@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from headrace.errors import Behind, Terminal
 from headrace.sink import BlockRange
 from headrace.topology.model import Topology
 from headrace.writes import Outgoing, State, Writes
+from sinks.redis.erase import RedisEraser
 from sinks.redis.keys import Keys
 from sinks.redis.pack import BATCH, CHUNK_OPS, chunks, digest
 from sinks.redis.states import READ
@@ -189,6 +191,24 @@ async def test_due_times_follow_the_states(sink: RedisSink):
     assert await due(9) == [("b", 3), ("c", 7)]
     await sink.apply(span(20, 29), states(b=None))
     assert await due(9) == [("c", 7)]
+
+
+async def test_a_forgotten_person_has_no_state_and_no_timer(stack: Endpoints):
+    declared = project.declare(f"t{uuid.uuid4().hex[:8]}")
+    declared["redis"]["keyspaces"]["account"]["person"] = "account"
+    sink = RedisSink(Topology.model_validate(declared), stack.redis)
+    await sink.start()
+    kept = State("account", {"ann": b"1", "bob": b"2"}, {"ann": 5, "bob": 6})
+    await sink.apply(span(0, 9), Writes(state=(kept,)))
+    eraser = RedisEraser(Topology.model_validate(declared), stack.redis)
+    try:
+        ids = {"account": {"ann"}}
+        assert await asyncio.to_thread(eraser.erase, "ann", ids) == 1
+        assert await read(sink, span(10, 19), "ann", "bob") == {"bob": b"2"}
+        assert await sink.states.due(TP, "account", 9, 10) == [("bob", 6)]
+    finally:
+        await asyncio.to_thread(eraser.close)
+        await sink.close()
 
 
 async def test_a_key_of_another_type_is_refused_before_anything_changes(
