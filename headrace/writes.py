@@ -109,7 +109,8 @@ class Outgoing:
 class Writes:
     """All an agent (or all agents together) ask for one block.
 
-    ``outgoing`` is the engine's: what ``events`` become once they are encoded.
+    ``outgoing`` and ``aside`` are the engine's: what ``events`` become once they are encoded, and
+    the offsets of the records that made an agent with state raise.
     """
 
     rows: Sequence[Rows] = ()
@@ -117,6 +118,7 @@ class Writes:
     events: Sequence[Emit] = ()
     state: Sequence[State] = ()
     outgoing: Sequence[Outgoing] = ()
+    aside: Sequence[int] = ()
 
     def __add__(self, other: Writes) -> Writes:
         return Writes(
@@ -125,6 +127,7 @@ class Writes:
             (*self.events, *other.events),
             (*self.state, *other.state),
             (*self.outgoing, *other.outgoing),
+            (*self.aside, *other.aside),
         )
 
     def combined(self) -> Writes:

@@ -23,7 +23,7 @@ from bench.saga.simulation import Simulation
 from bench.saga.wire import PROCESS, PROJECT
 from headrace import topology
 from headrace.process.machine import compiled
-from loadgen.fulfilment import Books, Faults, Order, Services, orders
+from loadgen.fulfilment import Faults, Services, orders
 
 SHARD = 20_000
 START_MS = 1_772_366_400_000
@@ -58,19 +58,10 @@ def shard(first: int, count: int, seed: int, failures: float) -> Shard:
     for order in placed:
         end = seen.ends.get(order.id, "still under way")
         found.ends[end] += 1
-        if not legal(order, end, services.books):
+        if not services.books.legal(order, end):
             found.wrong.append(f"{order.id}: {end}")
     found.wrong += [f"{instance}: not forgotten" for instance in simulation.states]
     return found
-
-
-def legal(order: Order, end: str, books: Books) -> bool:
-    """Whether an order's money and goods are where its final state says."""
-    captured = books.total(books.money, order.id, "captured")
-    shipped = books.total(books.goods, order.id, "shipped")
-    if end == "completed":
-        return (captured, shipped) == (order.cents, order.pieces)
-    return end in ("cancelled", "withdrawn") and (captured, shipped) == (0, 0)
 
 
 def main() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 
-from headrace.archive.log import Log, lost
+from headrace.archive.log import Log
 from headrace.archive.reader import Archive, joined
 from headrace.block import Block, TopicPartition
-from headrace.errors import Terminal
 
 
 class History:
@@ -18,10 +18,11 @@ class History:
     the archive's file that is damaged.
     """
 
-    def __init__(self, archive: Archive | None, bootstrap: str) -> None:
+    def __init__(self, archive: Archive | None, bootstrap: str, *, headers: bool = True) -> None:
+        """Without ``headers`` the log's blocks have none (see ``Log``)."""
         self._archive = archive
-        self._bootstrap = bootstrap
-        self._log = Log(bootstrap)
+        self._open_log = partial(Log, bootstrap, headers=headers)
+        self._log = self._open_log()
 
     def __enter__(self) -> History:
         return self
@@ -61,10 +62,10 @@ class History:
     def blocks(self, tp: TopicPartition, first: int, last: int) -> Iterator[Block]:
         """Records ``[first..last]`` in offset order, each once, in Blocks of at most 65,536.
 
-        The Blocks join on each other and cover the range, except for an end without a record.
+        The Blocks join on each other and cover the range; only the last can be without a record.
         ``last`` must lie before ``end``.
         """
-        yield from joined(first, self._all(tp, first, last))
+        yield from joined(tp, first, last, self._all(tp, first, last))
 
     def _all(self, tp: TopicPartition, first: int, last: int) -> Iterator[Block]:
         at = first
@@ -78,10 +79,7 @@ class History:
             at = until + 1
         if at > last:
             return
-        with Log(self._bootstrap) as log:
-            begin, _ = log.range(tp)
-            if at < begin:
-                raise Terminal(lost(tp, at, min(begin, last + 1)))
+        with self._open_log() as log:
             yield from log.blocks(tp, at, last)
 
     def _spans(self, tp: TopicPartition) -> list[tuple[int, int]]:

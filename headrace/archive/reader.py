@@ -63,10 +63,11 @@ class Archive:
     def blocks(self, topic: str, partition: int, first: int, last: int) -> Iterator[Block]:
         """Records ``[first..last]`` in offset order, in Blocks of at most 65,536.
 
-        The Blocks join on each other and cover the range, except for an end without a record.
+        The Blocks join on each other and cover the range; only the last can be without a record.
         Raises Terminal when a part of the range is in no file.
         """
-        yield from joined(first, self._all(TopicPartition(topic, partition), first, last))
+        tp = TopicPartition(topic, partition)
+        yield from joined(tp, first, last, self._all(tp, first, last))
 
     def _all(self, tp: TopicPartition, first: int, last: int) -> Iterator[Block]:
         at = first
@@ -89,14 +90,8 @@ class Archive:
         The times of their events where the archive was told which field that is, else Kafka's.
         """
         with self._opened(file) as (parquet, _), _proving(file):
-            groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
-            for name in ("event_time", "timestamp"):
-                column = SCHEMA.get_field_index(name)
-                found = [group.column(column).statistics for group in groups]
-                if all(s is not None and s.has_min_max and not s.null_count for s in found):
-                    least, most = min(s.min for s in found), max(s.max for s in found)
-                    return _ms(least), _ms(most)
-        return None
+            found = _span(parquet.metadata, "event_time")
+            return found or _span(parquet.metadata, "timestamp")
 
     def _blocks(self, tp: TopicPartition, file: File, first: int, last: int) -> Iterator[Block]:
         """A file's records with offsets ``[first..last]``, by its row groups.
@@ -172,12 +167,22 @@ def _within(tp: TopicPartition, rows: pa.Table, first: int, last: int, after: in
     return block_of(tp, first, last, rows.slice(begin, end - begin).combine_chunks())
 
 
+def _span(metadata: Any, name: str) -> tuple[int, int] | None:
+    """Least and greatest time in a column, ms; None if there is none, or not in all rows."""
+    column = SCHEMA.get_field_index(name)
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    found = [group.column(column).statistics for group in groups]
+    if not found or not all(s and s.has_min_max and not s.null_count for s in found):
+        return None
+    return _ms(min(s.min for s in found)), _ms(max(s.max for s in found))
+
+
 def _ms(time: datetime) -> int:
     return (time - EPOCH) // timedelta(milliseconds=1)
 
 
-def joined(first: int, blocks: Iterable[Block]) -> Iterator[Block]:
-    """Blocks in offset order, each made to begin behind the one before it, the first at ``first``.
+def joined(tp: TopicPartition, first: int, last: int, blocks: Iterable[Block]) -> Iterator[Block]:
+    """Blocks in offset order, each made to begin behind the one before it, up to ``last``.
 
     Between them must be nothing that is a record.
     """
@@ -185,6 +190,9 @@ def joined(first: int, blocks: Iterable[Block]) -> Iterator[Block]:
     for block in blocks:
         yield block if block.first == at else replace(block, first=at)
         at = block.last + 1
+    if at <= last:
+        none = np.empty(0, np.int64)
+        yield Block(tp.topic, tp.partition, at, last, [], none, none, [])
 
 
 def _shown(spans: list[tuple[int, int]]) -> str:

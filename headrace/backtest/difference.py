@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,13 +89,20 @@ def _numeric(df: pl.DataFrame, values: Collection[str]) -> list[str]:
 
 def _unlike(name: str, joined: pl.DataFrame, share: float) -> pl.Expr:
     one, other = pl.col(name), pl.col(f"{name} ")
-    if share:
-        return (one.cast(pl.Float64) - other.cast(pl.Float64)).abs() > share * one.abs() + 1
     if joined.schema[name].is_nested():
         # Lists and structs of other integer types are the same values.
         pairs = zip(joined[name].to_list(), joined[f"{name} "].to_list(), strict=True)
-        return pl.lit(pl.Series([_bare(a) != _bare(b) for a, b in pairs], dtype=pl.Boolean))
+        unlike = [not _alike(_bare(a), _bare(b), share) for a, b in pairs]
+        return pl.lit(pl.Series(unlike, dtype=pl.Boolean))
+    if share:
+        return (one.cast(pl.Float64) - other.cast(pl.Float64)).abs() > share * one.abs() + 1
     return one.ne_missing(other)
+
+
+def _alike(one: Any, other: Any, share: float) -> bool:
+    if share and isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return all(math.isclose(a, b, rel_tol=share) for a, b in zip(one, other, strict=True))
+    return bool(one == other)
 
 
 def _bare(value: Any) -> Any:

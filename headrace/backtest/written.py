@@ -21,11 +21,16 @@ class Written:
     """
 
     def __init__(self, topology: Topology, table: str) -> None:
-        """Raises ConfigError if no agent writes the table."""
+        """Raises ConfigError if no agent writes the table, or one that keeps state."""
         owners = [n for n, agent in topology.agents.items() if table in agent.writes.tables]
         if not owners:
             raise ConfigError(f"topology.yaml: table {table!r} is written by no agent")
         self._agent = owners[0]
+        if topology.agents[self._agent].state is not None:
+            raise ConfigError(
+                f"topology.yaml: table {table!r} is written by agent {self._agent!r}, which keeps "
+                f"state: what it wrote can't be told from single frames"
+            )
         self._function: AgentFunction = functions(topology)[self._agent]
         self._table = table
 

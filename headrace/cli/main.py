@@ -18,7 +18,7 @@ from headrace.errors import ConfigError, HeadraceError
 #: if it has commands of its own, their ``app``.
 #: Modules load only when their command runs: `headrace up` must not pay for Polars or Faust.
 COMMANDS = {
-    "new": "Write the skeleton of a view, an agent or a project, with its test",
+    "new": "Write the skeleton of a view, an agent, a process or a project, with its test",
     "up": "Start the local Kafka, Redis and ClickHouse",
     "down": "Stop the local services",
     "status": "Show services, workers, lag and freshness, what is wrong and what to do",

@@ -10,6 +10,7 @@ import typer
 
 from headrace.errors import ConfigError
 from headrace.scaffold import agent as agents
+from headrace.scaffold import process as processes
 from headrace.scaffold import project as projects
 from headrace.scaffold import view as views
 
@@ -43,6 +44,12 @@ def agent(name: Name, topic: TopicOption = None) -> None:
     """An agent that counts a topic's events by key in Redis, and what the API answers of it."""
     made = agents.agent(Path.cwd(), _checked(name), topic)
     _tell(made.write(Path.cwd()), name)
+
+
+@group.command()
+def process(name: Name) -> None:
+    """A process: work that is asked for, waited for, and undone when it fails (processes.md)."""
+    _tell(processes.process(Path.cwd(), _checked(name)), name)
 
 
 @group.command()

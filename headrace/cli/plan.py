@@ -24,7 +24,7 @@ def plan(
 ) -> None:
     """Compare the running Kafka and ClickHouse with the topology; exit code 1 on conflicts.
 
-    A change of a column is told with what reads it in the end: views, metrics, panels, alerts.
+    A changed column or view is told with what reads it in the end: metrics, panels, alerts.
     """
     root = Path.cwd()
     declared = topology.load(root)
@@ -51,16 +51,25 @@ class _Touched:
     def steps(self, planned: Sequence[Step]) -> Iterator[Step]:
         """These, and a conflict for each select that names what is not there (any more)."""
         for step in planned:
-            yield step if step.column is None else replace(step, touches=self._below(step))
+            if step.column is not None:
+                yield replace(step, touches=self._of_column(step))
+            elif step.object in self._declared.clickhouse.views and (step.replay or step.conflict):
+                yield replace(step, touches=self._of_view(step.object))
+            else:
+                yield step
         yield from self._nameless()
 
-    def _below(self, step: Step) -> tuple[str, ...]:
+    def _of_column(self, step: Step) -> tuple[str, ...]:
         view = versions.of(step.object, self._declared.clickhouse.views)
         column = Node(Kind.VIEW if view else Kind.COLUMN, view or step.object, str(step.column))
         inside = [n for n in self._lineage.nodes if n == column or n.within(column)]
         if step.conflict:
             return tuple(named(broken(self._lineage, inside)))
         return tuple(named(touched(self._lineage, inside)))
+
+    def _of_view(self, view: str) -> tuple[str, ...]:
+        columns = [n for n in self._lineage.nodes if (n.kind, n.owner) == (Kind.VIEW, view)]
+        return tuple(named(touched(self._lineage, columns)))
 
     def _nameless(self) -> Iterator[Step]:
         from headrace.lineage.paths import paths
@@ -70,11 +79,8 @@ class _Touched:
         fields = {t: paths(self._registry.latest(topics[t].schema_).type) for t in topics}
         for one in selects(self._declared, tables(self._declared, fields)):
             for unknown in one.reads.unknown if one.reads is not None else ():
-                columns = [
-                    n for n in self._lineage.nodes if (n.kind, n.owner) == (Kind.VIEW, one.view)
-                ]
                 wrong, fix = said(unknown)
                 yield Step(
                     "clickhouse", one.view, f"its select from {one.source}: {wrong}; {fix}",
-                    conflict=True, touches=tuple(named(touched(self._lineage, columns))),
+                    conflict=True, touches=self._of_view(one.view),
                 )  # fmt: skip

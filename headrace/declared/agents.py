@@ -12,6 +12,7 @@ from pathlib import Path
 from headrace.declared.plan import Feed, Plan, plan
 from headrace.declared.redis import updates
 from headrace.declared.shape import Shape
+from headrace.errors import ConfigError
 from headrace.frame import Frame
 from headrace.topology.declared import Declared
 from headrace.topology.model import Topology
@@ -34,7 +35,9 @@ class Agent:
             return NOTHING
         if frame.topic not in self._compiled:
             shape = Shape(dict(frame.df.schema))
-            made, _ = plan(self.__name__, self._declared, {frame.topic: shape})
+            made, notes = plan(self.__name__, self._declared, {frame.topic: shape})
+            if notes:
+                raise ConfigError(f"declared.{self.__name__}: {notes[0].wrong}; {notes[0].fix}")
             self._compiled[frame.topic] = made, made.feeds[frame.topic]
         made, feed = self._compiled[frame.topic]
         return Writes(redis=tuple(updates(made, feed, frame.df)))

@@ -41,8 +41,8 @@ def table(
     or Decimal(38, …); ``min``, ``max``, ``first`` and ``last`` are null where there is no value;
     ``quantiles`` is a list as ``levels`` is, empty then; ``top``, ``newest`` and ``decayed`` are
     lists of ``{value, number}``, ``histogram`` a list with one count more than there are bounds,
-    and what rings keep a list of ``{ring, bucket, number}``. ``distinct`` is exact here, whatever
-    the stores keep.
+    and what rings keep a list of ``{ring, bucket, number}``. Objects are as Redis has them:
+    decimals unscaled, times in milliseconds. ``distinct`` is exact here, whatever the stores keep.
 
     Raises ConfigError when nothing is declared under the name.
     """

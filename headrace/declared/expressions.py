@@ -28,13 +28,15 @@ _BINARY: Final[dict[str, Make]] = {
     "Or": ops.either,
     "Plus": ops.plus,
     "Minus": ops.minus,
-    "Sql.Binary.Mul": ops.times,
-    "Sql.Binary.Div": ops.ratio,
-    "Sql.Binary.IntDiv": ops.quotient,
-    "Sql.Binary.Rem": ops.remainder,
+    "Mul": ops.times,
+    "Div": ops.ratio,
+    "IntDiv": ops.quotient,
+    "Rem": ops.remainder,
 }
+#: Polars has operators whose operands it may have to cast first under names of their own.
 _FUNCTIONS: Final[dict[str, Make]] = {
     **_BINARY,
+    **{f"Sql.Binary.{name}": make for name, make in _BINARY.items()},
     "Boolean.Not": ops.negation,
     "Boolean.IsNull": ops.is_null,
     "Boolean.IsNotNull": ops.is_not_null,
@@ -108,7 +110,10 @@ class _Compiler:
         return replace(made, literal=None)
 
     def _literal(self, node: Any, body: Any) -> Value:
-        value = pl.select(_expression(node)).to_series()
+        try:
+            value = pl.select(_expression(node)).to_series()
+        except pl.exceptions.PolarsError as error:  # as 1e999 is
+            raise ops.Unfit("a literal is beyond its type", "write a smaller one") from error
         if "Series" in body:
             raise self._unknown("a list")
         return ops.literal(value[0], value.dtype)

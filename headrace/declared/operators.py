@@ -59,7 +59,9 @@ def literal(value: Any, dtype: pl.DataType) -> Value:  # noqa: PLR0911 - one for
 def _decimal(value: Decimal) -> Value:
     _, digits, exponent = value.as_tuple()
     scale = max(0, -int(exponent))
-    size = max(len(digits), scale + 1)
+    size = max(len(digits) + max(0, int(exponent)), scale + 1)
+    if size > DIGITS:
+        raise Unfit(f"{value} has {size} digits, a decimal has {DIGITS}", "write fewer")
     expr = _integer(int(value.scaleb(scale)), size)
     type_ = Type("decimal", digits=size, scale=scale)
     return Value(type_, expr, f"toDecimal128('{value:f}', {scale})", literal=value)
@@ -227,7 +229,7 @@ def either(values: Sequence[Value]) -> Value:
 
 def negation(values: Sequence[Value]) -> Value:
     (a,) = _bools(values)
-    return Value(a.type, ~a.expr, f"NOT ({a.sql})", **_join(a))
+    return Value(a.type, ~a.expr, f"(NOT {a.sql})", **_join(a))
 
 
 def is_null(values: Sequence[Value]) -> Value:
@@ -249,7 +251,8 @@ def comparison(name: str) -> Callable[[Sequence[Value]], Value]:
         expr = _POLARS[name](a.expr, b.expr)
         if a.type.kind == "float":
             number = a.expr.is_not_nan() & b.expr.is_not_nan()
-            expr = ~number | expr if name == "NotEq" else number & expr
+            ordered = ~number | expr if name == "NotEq" else number & expr
+            expr = pl.when(expr.is_not_null()).then(ordered)  # NaN and null: null
         sql = f"({a.sql} {COMPARISONS[name]} {b.sql})"
         return Value(Type("bool", _null(a, b)), expr, sql, **_join(a, b))
 

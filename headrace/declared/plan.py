@@ -206,7 +206,9 @@ class _Planner:
             return found
         return replace(as_text(found), type=replace(found.type, kind="text"), sql=found.sql)
 
-    def _fed(self, topic: str, name: str, one: Aggregate, fields: Fields) -> Fed | None:
+    def _fed(  # noqa: PLR0911 - a return for each thing that may be wrong
+        self, topic: str, name: str, one: Aggregate, fields: Fields
+    ) -> Fed | None:
         at: Path = ("fields", name)
         where = self._condition((*at, "where"), one.where, fields)
         inner = fields
@@ -227,6 +229,8 @@ class _Planner:
             self._note((*at, one.kind), given_, f"{topic}: is {value.type}", why(one.kind, value.type.kind))  # noqa: E501  # fmt: skip
             return None
         by = None if one.by is None else self._value((*at, "by"), one.by, inner)
+        if by is None and one.by is not None:
+            return None
         try:
             return self._made(one, Fed(value, where, None if by is None else as_text(by)))
         except Unfit as error:

@@ -92,19 +92,46 @@ def keyspaces(plan: Plan, topics: Mapping[str, Topic]) -> dict[str, Keyspace]:
             ttl_hours=declared.retention_hours,
             rings={} if sorted_set else kept.rings,
             decay=decay,
+            person=_person(declared, topics),
             doc=(one.doc if sorted_set else "") or declared.doc,
         )
     return made
+
+
+def _person(declared: Declared, topics: Mapping[str, Topic]) -> str | None:
+    """The key, where it says whose all the events are: such keys are forgotten with the person."""
+    if len(declared.key) != 1 or declared.window is not None:
+        return None
+    (key_,) = declared.key
+    whose = all(
+        topics[topic].person == key_ and key_ not in source.map
+        for topic, source in declared.from_.items()
+    )
+    return key_ if whose else None
 
 
 def updates(plan: Plan, feed: Feed, df: pl.DataFrame) -> list[RedisOps]:
     """What a feed's events change."""
     made = rows(plan, feed, df)
     made = made.with_columns(_id(plan).alias(ID))
+    for name in feed.fields:
+        made = _with_factor(made, plan.declared.fields[name])
     ops = []
     for name in feed.fields:
         ops += _field(plan, feed, name, made)
     return ops
+
+
+def _with_factor(made: pl.DataFrame, one: Aggregate) -> pl.DataFrame:
+    """The rows with what a decayed sum multiplies its weights by, which others may share."""
+    if one.half_life_hours is None or one.landmark is None or _factor(one) in made.columns:
+        return made
+    factors = factor(made[MS], one.half_life_hours * HOUR_MS, epoch_ms(one.landmark))
+    return made.with_columns(factors.alias(_factor(one)))
+
+
+def _factor(one: Aggregate) -> str:
+    return f"factor.{one.half_life_hours}.{one.landmark}"
 
 
 def _id(plan: Plan) -> pl.Expr:
@@ -226,12 +253,9 @@ def _scores(one: Aggregate, where: str, found: pl.DataFrame, name: str) -> Redis
     if one.kind == "top":
         return _op(Kind.ADD_FLOAT, where, found, member.alias("member"), pl.lit(1.0).alias("score"))
     if one.kind == "decayed":
-        assert one.half_life_hours is not None
-        assert one.landmark is not None
         by = pl.col(part(name, "by"))
         found = found.filter(by.is_not_null())
-        factors = factor(found[MS], one.half_life_hours * HOUR_MS, epoch_ms(one.landmark))
-        score = (pl.col(value(name)) * factors).alias("score")
+        score = (pl.col(value(name)) * pl.col(_factor(one))).alias("score")
         return _op(Kind.ADD_FLOAT, where, found, by.alias("member"), score)
     op = _op(Kind.MAX, where, found, member.alias("member"), seen)
     return RedisOps(op.kind, op.keyspace, op.frame, one.n) if one.kind == "newest" else op

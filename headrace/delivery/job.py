@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+
+import polars as pl
 
 from headrace.agent import AgentFunction, StatefulAgent, States, poison
 from headrace.block import Block
 from headrace.delivery.pace import Turn
 from headrace.delivery.threads import in_thread
 from headrace.errors import HeadraceError
-from headrace.frame import Bad, Frame
+from headrace.frame import OFFSET, Bad, Frame
 from headrace.telemetry.blocks import BlockTrace
 from headrace.writes import NOTHING, Writes
 
@@ -87,10 +89,11 @@ class Job:
             if not result.done():
                 result.set_result(writes)
 
-    async def outcome(self, read: ReadStates | None = None) -> Outcome:
+    async def outcome(self, read: ReadStates | None = None, aside: Sequence[int] = ()) -> Outcome:
         """Wait for all agents; raise what decoding raised, or an agent's HeadraceError.
 
-        Agents with state are run if ``read`` is given and has states for them.
+        Agents with state are run if ``read`` is given and has states for them. Otherwise ``aside``
+        are the offsets that they set aside when they were: no other agent gets those.
 
         When an agent raised anything else, the records that make it raise are found by halving
         the block (agents are functions of the records, so a block may be cut anywhere), set aside
@@ -102,6 +105,9 @@ class Job:
         _raise_ours(results)
         runs: dict[str, Callable[[Frame], Writes]] = dict(self._agents)
         states = await read(frame) if read is not None else None
+        if aside:
+            frame = replace(frame, df=frame.df.filter(~pl.col(OFFSET).is_in(list(aside))))
+            results = await self._compute(runs, frame)
         if states is not None:
             keyed = {
                 name: partial(agent.run, states=states[agent.keyspace])
@@ -109,7 +115,7 @@ class Job:
             }
             results |= await self._compute(keyed, frame)
             runs |= keyed
-        bad = list(frame.bad)
+        bad, kept_aside = list(frame.bad), list[int]()
         while failed := [name for name, r in results.items() if isinstance(r, Exception)]:
             _raise_ours(results)
             for name in failed:
@@ -117,8 +123,11 @@ class Job:
                 held = states[agent.keyspace] if states and isinstance(agent, StatefulAgent) else {}
                 found, frame = await in_thread(self._executor, poison, name, agent, frame, held)
                 bad.extend(found)
+                if isinstance(agent, StatefulAgent):
+                    kept_aside += (int(self.block.offsets[entry.index]) for entry in found)
             results = await self._compute(runs, frame)
         writes = sum((r for r in results.values() if isinstance(r, Writes)), NOTHING)
+        writes = replace(writes, aside=sorted(kept_aside))
         bad.sort(key=lambda entry: entry.index)
         return Outcome(writes, tuple(bad), len(frame), frame.repeats, frame.failed)
 

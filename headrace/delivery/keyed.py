@@ -67,6 +67,12 @@ class KeyedPartition:
         wanted = {agent.keyspace: agent.keys(frame) for agent in self.stateful.values()}
         return await retry(f"{block}: states", lambda: self._store.read(block, before, wanted))
 
+    async def aside(self, block: BlockRange) -> Sequence[int]:
+        """Offsets that the agents with state set aside of a block that the store has already."""
+        if not self.stateful:
+            return ()
+        return await retry(f"{block}: set aside", partial(self._store.aside, block))
+
     async def relay(self, check: Callable[[], Awaitable[None]]) -> None:
         """Send all that is in the outbox, in order, and remove it; waits for store and Kafka.
 

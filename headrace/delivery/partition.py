@@ -165,9 +165,11 @@ class PartitionDelivery:
     async def _outcome(self, job: Job) -> Outcome:
         """Agents with state are run unless the block's part of the store is applied already."""
         keyed, block = self._keyed, job.block
-        if keyed is None or self._applied.get(keyed.sink, -1) >= block.last:
+        if keyed is None:
             return await job.outcome()
         span, before = _range(block), self._held.get(keyed.sink, -1)
+        if self._applied.get(keyed.sink, -1) >= block.last:
+            return await job.outcome(aside=await keyed.aside(span))
         return await job.outcome(lambda frame: keyed.read(span, before, frame))
 
     async def _set_aside(self, job: Job, outcome: Outcome) -> None:

@@ -70,7 +70,7 @@ class Timers:
         """Poll for ever. Raises Terminal; what may pass is tried again with the next poll."""
         while True:
             try:
-                await self.poll(owned())
+                await self.poll(tuple(owned()))  # partitions come and go meanwhile
             except Transient as error:
                 log.warning("timers wait: %s", error)
             await asyncio.sleep(POLL_S)

@@ -39,6 +39,9 @@ class KeyedStore(Protocol):
         must be applied, Behind is raised when it is not.
         """
 
+    async def aside(self, block: BlockRange) -> list[int]:
+        """Offsets of a block whose records made an agent with state raise, and were set aside."""
+
     async def outbox(self, tp: TopicPartition) -> list[Pending]:
         """The oldest events that may not be in Kafka yet, in order; none when there are none."""
 

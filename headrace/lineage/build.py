@@ -141,7 +141,8 @@ class _Trace:
             if name in declared:
                 continue
             function = self._agents.get(name, "there is no such function")
-            silent = set(agent.writes.keyspaces)
+            silent = {*agent.writes.keyspaces, *agent.writes.topics}
+            silent |= {agent.state.keyspace} if agent.state else set()
             for topic in agent.reads:
                 if isinstance(function, str):
                     self._gaps.append(f"agent {name}: not run: {function}")
@@ -150,7 +151,7 @@ class _Trace:
                 seen = observe(function, made.frame, made.paths)
                 if seen.failed:
                     self._gaps.append(f"agent {name} on samples of {topic}: {seen.failed}")
-                silent -= {target.keyspace for target in seen.written}
+                silent -= {target.keyspace or target.topic for target in seen.written}
                 yield from self._edges(name, topic, seen)
             if silent and not isinstance(function, str):
                 missing = ", ".join(sorted(silent))
@@ -161,6 +162,8 @@ class _Trace:
             field = Node(Kind.FIELD, topic, path)
             if target.keyspace:
                 yield Edge(field, Node(Kind.KEYSPACE, target.keyspace), agent=agent)
+            elif target.topic:
+                yield Edge(field, Node(Kind.FIELD, target.topic, target.column), agent=agent)
             elif target.column != path.partition(".")[0]:
                 yield Edge(field, Node(Kind.COLUMN, target.table, target.column), agent=agent)
 

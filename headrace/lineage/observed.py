@@ -23,10 +23,11 @@ DRAWS = 2
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A keyspace, or a table's column."""
+    """A keyspace, a table's column, or a field of the events that are emitted to a topic."""
 
     keyspace: str = ""
     table: str = ""
+    topic: str = ""
     column: str = ""
 
 
@@ -67,7 +68,18 @@ def _told(writes: Writes) -> Told:
         for column in rows.frame.get_columns():
             at = Target(table=rows.table, column=column.name)
             told.setdefault(at, []).append(column.to_frame())
+    for emit in writes.events:
+        for name in dict.fromkeys(name for event in emit.events for name in event):
+            values = [str(event.get(name)) for event in emit.events]
+            at = Target(topic=emit.topic, column=name)
+            told.setdefault(at, []).append(pl.DataFrame({name: values}))
+    for state in writes.state:
+        kept = pl.DataFrame(sorted(state.values.items()), schema=_STATE, orient="row")
+        told.setdefault(Target(keyspace=state.keyspace), []).append(kept)
     return told
+
+
+_STATE = {"key": pl.String, "value": pl.Binary}
 
 
 def _changed(before: Told, after: Told) -> Iterator[Target]:

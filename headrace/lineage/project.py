@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from headrace import topology
-from headrace.agent import AgentFunction, function
+from headrace.agent import AgentFunction, StatefulAgent, function
 from headrace.errors import ConfigError
 from headrace.lineage.build import trace
 from headrace.lineage.graph import Lineage
@@ -25,7 +25,13 @@ def of(declared: Topology, registry: Registry) -> Lineage:
 
 
 def _agent(declared: Topology, name: str) -> AgentFunction | str:
+    """One with state is run as if nothing had been kept before."""
     try:
-        return function(declared, name)
+        found = function(declared, name)
     except ConfigError as error:
         return str(error)
+    state = declared.agents[name].state
+    if state is None:
+        return found
+    stateful = StatefulAgent(found, state.keyspace, state.key)
+    return lambda frame: stateful.run(frame, {})

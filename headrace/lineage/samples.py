@@ -105,8 +105,13 @@ def event(type_: Record, rules: Mapping[str, Rule], row: int) -> dict[str, Any]:
 def _known(rules: Mapping[str, Rule]) -> Iterator[tuple[str, Sequence[Any]]]:
     """Values that a rule says a field has, where an agent may count on them."""
     for rule in rules.values():
-        if rule.field is not None and (rule.one_of or rule.is_ in CODES):
+        if rule.field is None:
+            continue
+        if rule.one_of or rule.is_ in CODES:
             yield rule.field, (rule.one_of or CODES[str(rule.is_)])[:DIFFERENT]
+        elif rule.min is not None and rule.max is not None:
+            step = (rule.max - rule.min) / (DIFFERENT - 1)
+            yield rule.field, [int(rule.min + i * step) for i in range(DIFFERENT)]
 
 
 class _Event:
@@ -136,7 +141,7 @@ class _Event:
     ) -> Any:
         random = self._random(path, place)
         match type_:
-            case Primitive(kind="string") if path in self._known:
+            case Primitive(kind="string" | "int" | "long", logical=None) if path in self._known:
                 return random.choice(self._known[path])
             case Record():
                 return self._record(type_, path, within, place)

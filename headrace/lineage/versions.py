@@ -63,7 +63,8 @@ def report(root: Path) -> list[str]:
     lost = {name: list(losses(old[name][-1], new[name])) for name in new if name in old}
     if not any(lost.values()):
         return []
-    declared, _ = topology.examine(root)
+    # As it is read now: what is declared may not fit the new versions any more.
+    declared, _ = topology.examine(root, versions={name: held[-1] for name, held in old.items()})
     if declared is None:
         return []
     lineage = of(declared, Registry({**{name: [one] for name, one in new.items()}, **old}))

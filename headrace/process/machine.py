@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from headrace.errors import ConfigError
@@ -60,14 +60,21 @@ class Machine:
     keeps: Mapping[str, tuple[str, ...]]
     #: Types of events that answer a command: without its key they say nothing.
     answers: frozenset[str]
-    names: Names = field(init=False)
-    states: Mapping[str, State] = field(init=False)
-    forget_ms: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", self.process.names)
-        object.__setattr__(self, "states", self.process.states)
-        object.__setattr__(self, "forget_ms", self.process.forget_after_s * 1_000)
+    @property
+    def names(self) -> Names:
+        """Fields and types of events that the engine itself knows."""
+        return self.process.names
+
+    @property
+    def states(self) -> Mapping[str, State]:
+        """The declared states."""
+        return self.process.states
+
+    @property
+    def forget_ms(self) -> int:
+        """How long an instance is kept that has ended."""
+        return self.process.forget_after_s * 1_000
 
     def key(self, instance: str, command: str, attempt: int) -> str:
         """The idempotency key of a command."""

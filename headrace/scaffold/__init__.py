@@ -1,1 +1,1 @@
-"""Skeletons of views, agents and projects, each with its test: ``headrace new``."""
+"""Skeletons of views, agents, processes and projects, each with its test: ``headrace new``."""

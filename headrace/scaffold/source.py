@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pprint
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -23,14 +23,15 @@ TRIES = 64
 class Topic:
     """A topic of a project; raises ConfigError where a skeleton can't be made for it."""
 
-    def __init__(self, project: Project, name: str | None) -> None:
-        """Without a name: the only topic there is."""
+    def __init__(self, project: Project, name: str | None, set_: Collection[str] = ()) -> None:
+        """Without a name: the only topic there is. ``set_``: fields that its event must have."""
         topics = project.topology.topics
         if name is None and len(topics) > 1:
             raise ConfigError(f"--topic: name one of {', '.join(topics)}")
         self.name = name if name is not None else next(iter(topics))
         self._declared = project.topology.topic(self.name)
         self._project = project
+        self._set = set_
         self.schema: AvroSchema = project.schema(self.name)
         self.key = self._declared.key
         self._fields = {field.name: field for field in self.schema.type.fields}
@@ -48,9 +49,10 @@ class Topic:
     def time(self) -> Field:
         """The field of event time: the first that is a point in time."""
         for one in self._fields.values():
-            if (found := logical(one.type)) and found.name.startswith("timestamp-"):
+            found = logical(one.type)
+            if found and found.name.startswith("timestamp-") and not nullable(one.type):
                 return one
-        raise ConfigError(f"{self.name}: its schema has no timestamp, by which a view has minutes")
+        raise ConfigError(f"{self.name}: its schema has no timestamp to have minutes by")
 
     @property
     def ticks(self) -> int:
@@ -59,7 +61,6 @@ class Topic:
         assert found is not None
         return _TICKS[found.name.rpartition("-")[2]]
 
-    @cached_property
     def table(self) -> str:
         """The raw table that has the topic's events."""
         for name, table in self._project.topology.clickhouse.tables.items():
@@ -75,7 +76,8 @@ class Topic:
         """An event that fits the schema and passes the topic's rules."""
         for row in range(TRIES):
             made = event(self.schema.type, self._declared.rules, row)
-            if not self._project.frame(self.name, [made]).bad:
+            complete = all(made.get(name) is not None for name in self._set)
+            if complete and not self._project.frame(self.name, [made]).bad:
                 return made
         raise ConfigError(
             f"{self.name}: no sample of its schema passes its rules; write one by hand"

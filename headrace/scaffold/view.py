@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from headrace.errors import ConfigError
 from headrace.scaffold.edit import has, insert
@@ -15,44 +13,38 @@ from headrace.testing import Project
 
 #: Where entries go, and the template of each.
 _ENTRIES: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("clickhouse", "views"), "view.yaml.in"),
+    (("declared",), "view.yaml.in"),
     (("metrics",), "metric.yaml.in"),
     (("serve", "panels"), "panel.yaml.in"),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """A column that sums a field, exactly: SQL, its type, what two events' sum is shown as."""
-
-    field: str
-    sql: str
-    type: str
-    shown: str
+#: The field of event time, unless a declaration names another.
+USUAL_TIME = "occurred_at"
+#: Names that the entries must not share.
+_TAKEN = (("clickhouse", "tables"), ("clickhouse", "views"))
 
 
 def view(root: Path, name: str, topic: str | None, by: str | None, total: str | None) -> Scaffold:
     """Counts a topic's events by minute, per value of ``by``, and sums ``total``."""
     text = (root / TOPOLOGY).read_text(encoding="utf-8")
-    for section in (("clickhouse", "tables"), *(section for section, _ in _ENTRIES)):
+    for section in (*_TAKEN, *(section for section, _ in _ENTRIES)):
         if has(text, (*section, name)):
             raise ConfigError(f"{'.'.join(section)}.{name}: is there already; choose another name")
-    source = Topic(Project(root), topic)
-    summed = _sum(source, total) if total else None
-    keys = [by] if by else []
+    source = Topic(Project(root), topic, [field for field in (by, total) if field is not None])
+    source.table()
+    time = source.time.name
     values = {
         "name": name,
         "title": name.replace("_", " ").capitalize(),
         "topic": source.name,
-        "table": source.table,
-        "time": source.time.name,
-        "event": source.event_text,
+        "time": time,
+        "event_time": "" if time == USUAL_TIME else f"time: {time}",
         "noon": NOON_S * source.ticks,
         "second": source.ticks,
-        "keys": "".join(f", {key}" for key in ["minute", *keys])[2:],
-        "per": f" per {by}" if by else "",
         **_by(source, by),
-        **_summed(summed),
+        **_sum(source, total),
+        "event": source.event_text,
     }
     for section, template in _ENTRIES:
         text = insert(text, section, _entry(filled(template, values)))
@@ -66,48 +58,37 @@ def _entry(text: str) -> str:
 
 def _by(source: Topic, by: str | None) -> dict[str, str]:
     if by is None:
-        return dict.fromkeys(("by_column", "by_sql", "dimensions", "panel_by"), "")
+        return {**dict.fromkeys(("key", "dimensions", "panel_by"), ""), "from": source.name}
     field = source.field("--by", by)
     if not is_text(field.type):
         raise ConfigError(f"--by {by!r}: is {plain(field.type).kind}; name a field of text")
-    missing = nullable(field.type)
+    where = f"{{{source.name}: {{where: {by} IS NOT NULL}}}}"
     return {
-        "by_column": f"{by}: LowCardinality(String)",
-        "by_sql": f", ifNull({source.table}.{by}, '') AS {by}" if missing else f", {by}",
+        "from": where if nullable(field.type) else source.name,
+        "key": f"key: [{by}]",
         "dimensions": f"dimensions: [{by}]",
         "panel_by": f", by: {by}",
     }
 
 
-def _sum(source: Topic, name: str) -> Sum:
+def _sum(source: Topic, name: str | None) -> dict[str, str]:
+    if name is None:
+        return {"sum_field": "", "measure": "{count: events}", "sum_test": ""}
     field = source.field("--sum", name)
-    kind, scale = plain(field.type).kind, 0
-    found = logical(field.type)
-    value: Any = source.event[name]
-    column = f"{source.table}.{name}"
-    if found is not None and found.name == "decimal":
+    found, kind = logical(field.type), plain(field.type).kind
+    if found is None and kind in ("int", "long"):
+        scale = 0
+    elif found is not None and found.name == "decimal":
         scale = found.scale
-        sql, type_ = f"toDecimal128({column}, {scale})", f"Decimal(38, {scale})"
-    elif found is None and kind in ("int", "long"):
-        sql, type_ = f"toInt64({column})", "Int64"
     else:
         raise ConfigError(
             f"--sum {name!r}: is {found.name if found else kind}; name an int, a long or a "
             "decimal, whose sums are the same in any order"
         )
-    if nullable(field.type):
-        sql = f"ifNull({sql}, 0)"
-    doubled = Decimal(0 if value is None else value) * 2
-    text = f'"{doubled:.{scale}f}"' if scale or found is not None else str(int(doubled))
-    return Sum(name, f"sum({sql}) AS {name}", f"SimpleAggregateFunction(sum, {type_})", text)
-
-
-def _summed(summed: Sum | None) -> dict[str, str]:
-    if summed is None:
-        return {"sum_column": "", "sum_sql": "", "measure": "{count: events}", "sum_test": ""}
+    doubled = Decimal(source.event[name] or 0) * 2
+    shown = f'"{doubled:.{scale}f}"' if found is not None else f"{doubled:f}"
     return {
-        "sum_column": f"{summed.field}: {summed.type}",
-        "sum_sql": f",\n             {summed.sql}",
-        "measure": f"{{sum: {summed.field}}}",
-        "sum_test": f'\n    assert rows[0]["{summed.field}"] == {summed.shown}',
+        "sum_field": f"{name}: {{sum: {name}}}",
+        "measure": f"{{sum: {name}}}",
+        "sum_test": f'\n    assert rows[0]["{name}"] == {shown}',
     }

@@ -34,7 +34,7 @@ from headrace.schema.types import (
     describe,
 )
 from headrace.schema.values import STRING, TIME_NS, from_default, is_decimal
-from headrace.schema.writing import write
+from headrace.schema.writing import writer
 from headrace.topology.privacy import is_private
 
 _SHOWN: Final = 80  # characters of a wrong value in an error
@@ -59,6 +59,7 @@ class Encoder:
     def __init__(self, registry: Registry, schema_name: str) -> None:
         """Raises ConfigError if the registry lacks the schema."""
         self.schema = registry.latest(schema_name)
+        self._write = writer(self.schema.type)
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
         """The record's value for Kafka, framed.
@@ -67,7 +68,7 @@ class Encoder:
         for whatever does not fit the schema, unknown fields too.
         """
         out = bytearray()
-        write(out, self.schema.type, _physical(self.schema.type, record, self.schema.name))
+        self._write(out, _physical(self.schema.type, record, self.schema.name))
         return frame(self.schema.id, bytes(out))
 
     def to_json(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,9 +116,9 @@ def _physical(type_: Type, value: Any, path: str) -> Any:
 def _record(type_: Record, value: Any, path: str) -> list[Any]:
     if not isinstance(value, Mapping):
         raise _wrong(path, value, describe(type_))
-    names = [field.name for field in type_.fields]
-    unknown = [name for name in value if name not in names]
-    if unknown:
+    names = {field.name: None for field in type_.fields}
+    if not value.keys() <= names.keys():
+        unknown = [name for name in value if name not in names]
         raise EncodeError(
             path,
             f"no field {', '.join(map(repr, unknown))} in {type_.name}; it has {', '.join(names)}",

@@ -14,6 +14,8 @@ _TEXT = re.compile(r"(LowCardinality\(\s*)?(String|FixedString\(\d+\)|Enum(8|16)
 _TIME = re.compile(r"DateTime(64)?\b.*")
 #: These take the sketch's accuracy before the levels.
 _WITH_ACCURACY = ("quantilesDD", "quantilesGK")
+#: Steps of any other length, as declared views have them.
+_COUNTED = r"\btoDateTime\(intDiv\(toUnixTimestamp\([^()]*\), (\d+)\) \* \1, 'UTC'\)\s+"
 GRAINS = {
     "toStartOfSecond": 1,
     "toStartOfMinute": 60,
@@ -72,9 +74,11 @@ def grain_s(view: View, column: str) -> int | None:
     """The length of a time column's steps, from the selects that fill it; None if they differ."""
     functions = "|".join(GRAINS)
     pattern = re.compile(rf"\b({functions})\s*\([^()]*\)\s+AS\s+`?{column}\b`?", re.IGNORECASE)
+    counted = re.compile(rf"{_COUNTED}AS\s+`?{column}\b`?")
     exact = {name.lower(): length for name, length in GRAINS.items()}
     found = set()
     for select in view.from_.values():
-        match = pattern.search(select)
-        found.add(exact[match[1].lower()] if match else None)
+        match, other = pattern.search(select), counted.search(select)
+        length = exact[match[1].lower()] if match else None
+        found.add(int(other[1]) if other else length)
     return found.pop() if len(found) == 1 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, Field, FiniteFloat, StringConstraints, field_validator
 
 from headrace.topology.base import KeyspaceName, Model, Name, TopicName
 from headrace.topology.ring import Ring
@@ -97,7 +97,7 @@ class Aggregate(Model):
     by: Text | None = None
     half_life_hours: Annotated[int, Field(ge=1)] | None = None
     landmark: AwareDatetime | None = None
-    bounds: tuple[int | float, ...] | None = None
+    bounds: tuple[int | FiniteFloat, ...] | None = None
 
     where: Text | None = None
     from_: tuple[TopicName, ...] | None = Field(default=None, alias="from")

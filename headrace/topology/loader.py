@@ -6,10 +6,12 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from headrace.schema.registry import AvroSchema
 from headrace.topology import checks, schemas
 from headrace.topology.model import Topology
 from headrace.topology.problem import Problem, error_of
@@ -27,9 +29,14 @@ def load(root: Path | None = None, environ: Mapping[str, str] = os.environ) -> T
 
 
 def examine(
-    root: Path | None = None, environ: Mapping[str, str] = os.environ
+    root: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    versions: Mapping[str, AvroSchema] = MappingProxyType({}),
 ) -> tuple[Topology | None, list[Problem]]:
-    """Read and check; returns the topology if its shape is right, and all problems found."""
+    """Read and check; returns the topology if its shape is right, and all problems found.
+
+    Declarations are expanded with each schema's newest version, or with the one in ``versions``.
+    """
     # These compile what the models here say.
     from headrace import process
     from headrace.declared.expand import expand
@@ -48,7 +55,7 @@ def examine(
         return None, tree.problems
     topology = _validate(tree)
     if topology is not None:
-        newest = schemas.newest(topology, root)
+        newest = schemas.newest(topology, root, versions)
         topology = expand_windows(expand(topology, tree, newest), tree, newest)
         topology = process.expand(topology, tree)
         checks.run(topology, tree, root)

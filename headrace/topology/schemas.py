@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from headrace.errors import ConfigError
@@ -10,9 +11,17 @@ from headrace.schema_files import FOLDER, latest, version_of
 from headrace.topology.model import Topology
 
 
-def newest(topology: Topology, root: Path) -> dict[str, AvroSchema]:
-    """By topic; a schema that can't be read is left out, as ``checks`` notes it."""
-    found = {name: read(root, topic.schema_) for name, topic in topology.topics.items()}
+def newest(
+    topology: Topology, root: Path, instead: Mapping[str, AvroSchema]
+) -> dict[str, AvroSchema]:
+    """By topic; a schema that can't be read is left out, as ``checks`` notes it.
+
+    ``instead`` has schemas, by their names, that are taken in place of the newest.
+    """
+    found = {
+        name: instead.get(topic.schema_) or read(root, topic.schema_)
+        for name, topic in topology.topics.items()
+    }
     return {name: schema for name, schema in found.items() if schema is not None}
 
 

@@ -37,7 +37,7 @@ def kept_in(name: str, declared: Sessions | Join) -> str:
     if isinstance(declared, Sessions):
         shape = declared.model_dump(include={"key", "time", "where", "fields"})
     else:
-        shape = declared.model_dump(include={"of", "with_"})
+        shape = declared.model_dump(exclude={"doc", "owner", "keep_hours", "late", "into"})
     tag = hashlib.blake2b(orjson.dumps(shape, option=orjson.OPT_SORT_KEYS), digest_size=4)
     return f"{name}:state:{tag.hexdigest()}"
 

@@ -9,12 +9,12 @@ import polars as pl
 
 from headrace.frame import OFFSET
 from headrace.topology.sessions import Aggregate, Sessions
-from headrace.windows.intervals import Session, Value
+from headrace.windows.intervals import Fresh, Session, Value
 from headrace.windows.plain import plain, whole
 
 TIME = "_time"
-_NUMBER = "_session"
-_FIXED = ("_start", "_end", "_events", "_version")
+_NUMBER, _START = "_session", "_begun"
+_FIXED = ("_start", "_end", "_events", "_version", "_starts")
 Key = tuple[Any, ...]
 
 
@@ -48,16 +48,19 @@ class Columns:
         time = pl.col(declared.time).dt.epoch("ms").alias(TIME)
         return rows.select(*keys, time, OFFSET, *inputs)
 
-    def sessions(
-        self, events: pl.DataFrame, *, alone: bool = False
-    ) -> Iterator[tuple[Key, Session]]:
+    def sessions(self, events: pl.DataFrame, *, alone: bool = False) -> Iterator[tuple[Key, Fresh]]:
         """Sessions within the block, by key, in order of time within each; or each event alone."""
         keys = [f"_k{i}" for i, _ in _keys(self._declared)]
         ordered = events.sort(*keys, TIME, OFFSET)
         apart = pl.col(TIME) - pl.col(TIME).shift(1) > self._declared.gap_s * 1000
         other = pl.any_horizontal([pl.col(k).ne_missing(pl.col(k).shift(1)) for k in keys])
-        number = pl.int_range(pl.len()) if alone else (apart | other).fill_null(True).cum_sum()
-        numbered = ordered.with_columns(number.alias(_NUMBER))
+        first = pl.lit(True) if alone else (apart | other).fill_null(True)
+        # One that came before all that lie less than the gap before it began a session then.
+        ahead = ~first & (pl.col(OFFSET) < pl.col(OFFSET).shift(1))
+        numbered = ordered.with_columns(
+            (pl.int_range(pl.len()) if alone else first.cum_sum()).alias(_NUMBER),
+            pl.when(ahead).then(TIME).alias(_START),
+        )
         parts: list[pl.Expr] = [*(pl.col(k).first() for k in keys), *_extent()]
         for name, field in self._declared.fields.items():
             parts.extend(_aggregate(name, field))
@@ -67,8 +70,8 @@ class Columns:
         rows = zip(*values, strict=True) if values else iter([()] * grouped.height)
         fixed = zip(*(columns[name] for name in _FIXED), strict=True)
         by = zip(*(columns[k] for k in keys), strict=True)
-        for key, (start, end, count, version), row in zip(by, fixed, rows, strict=True):
-            yield key, Session(start, end, count, version, row)
+        for key, (start, end, count, version, starts), row in zip(by, fixed, rows, strict=True):
+            yield key, Fresh(Session(start, end, count, version, row), tuple(starts))
 
 
 def _keys(declared: Sessions) -> list[tuple[int, str]]:
@@ -76,11 +79,12 @@ def _keys(declared: Sessions) -> list[tuple[int, str]]:
 
 
 def _extent() -> Iterator[pl.Expr]:
-    """Start, end, number of events and version; the rows are in order of time."""
+    """Start, end, number of events, version and other starts; the rows are in order of time."""
     yield pl.col(TIME).first().alias("_start")
     yield pl.col(TIME).last().alias("_end")
     yield pl.len().alias("_events")
     yield pl.col(OFFSET).max().alias("_version")
+    yield pl.col(_START).drop_nulls().alias("_starts")
 
 
 def _aggregate(name: str, field: Aggregate) -> Iterator[pl.Expr]:

@@ -30,11 +30,24 @@ class Session(NamedTuple):
     values: tuple[Value, ...]
 
 
-class Change(NamedTuple):
-    """What became of a session: as it is now, or, ``retracted``, as it was before it was merged."""
+class Fresh(NamedTuple):
+    """A session of one block. ``starts`` are where sessions in it may have begun meanwhile.
+
+    A block is told of as a whole. But when it comes again it may be cut in two (Redis lost its
+    tail): then what it was between its events was told, too, and must be taken back.
+    """
 
     session: Session
-    version: int
+    starts: tuple[int, ...] = ()
+
+
+class Change(NamedTuple):
+    """What became of a session: as it is now; or, ``retracted``, what the one that began then is
+    part of now. So both follow from key, start and version, whatever the blocks.
+    """
+
+    session: Session
+    start: int
     retracted: bool
 
 
@@ -80,40 +93,43 @@ def join(a: Session, b: Session, merges: Sequence[Merge]) -> Session:
 
 
 def take(
-    held: Sequence[Session], fresh: Sequence[Session], gap: int, merges: Sequence[Merge]
+    held: Sequence[Session], fresh: Sequence[Fresh], gap: int, merges: Sequence[Merge]
 ) -> tuple[list[Session], list[Change]]:
     """Sessions that are kept after ``fresh`` ones came, and the changes that tell of it.
 
     Within each of ``held`` and ``fresh`` they lie more than ``gap`` apart, in order of time.
     """
-    if not held:
-        return list(fresh), [Change(one, one.version, False) for one in fresh]
     kept: list[Session] = []
     changes: list[Change] = []
-    for now, before, touched in _clusters(held, fresh, gap, merges):
+    for now, begun, touched in _clusters(held, fresh, gap, merges):
         kept.append(now)
         if touched:
-            swallowed = (one for one in before if one.start != now.start)
-            changes.extend(Change(one, now.version, True) for one in swallowed)
-            changes.append(Change(now, now.version, False))
+            begun.discard(now.start)
+            changes.extend(Change(now, start, True) for start in sorted(begun))
+            changes.append(Change(now, now.start, False))
     return kept, changes
 
 
 def _clusters(
-    held: Sequence[Session], fresh: Sequence[Session], gap: int, merges: Sequence[Merge]
-) -> Iterator[tuple[Session, list[Session], bool]]:
-    """Each session with those of ``held`` in it, and whether one of ``fresh`` is."""
-    both = [(one.start, False, one) for one in held] + [(one.start, True, one) for one in fresh]
+    held: Sequence[Session], fresh: Sequence[Fresh], gap: int, merges: Sequence[Merge]
+) -> Iterator[tuple[Session, set[int], bool]]:
+    """Each session, where those in it began that may be told, and whether one is ``fresh``."""
+    if not held:
+        yield from ((one.session, set(one.starts), True) for one in fresh)
+        return
+    both: list[tuple[int, bool, Session, tuple[int, ...]]] = [
+        *((one.start, False, one, (one.start,)) for one in held),
+        *((one.session.start, True, one.session, one.starts) for one in fresh),
+    ]
     both.sort(key=lambda entry: entry[:2])
-    _, new, now = both[0]
-    before, touched = ([] if new else [now]), new
-    for _, new, one in both[1:]:
+    _, touched, now, starts = both[0]
+    begun = set(starts)
+    for _, new, one, starts in both[1:]:
         if one.start - now.end > gap:
-            yield now, before, touched
-            now, before, touched = one, [], False
+            yield now, begun, touched
+            now, begun, touched = one, set(starts), new
         else:
             now = join(now, one, merges)
-        touched |= new
-        if not new:
-            before.append(one)
-    yield now, before, touched
+            begun.update(starts)
+            touched |= new
+    yield now, begun, touched

@@ -80,10 +80,12 @@ class JoinAgent:
     def _take(
         self, both: Both, records: Iterable[Record], late: Counter[str]
     ) -> tuple[Both, list[dict[str, Any]]]:
-        """What is left of one key, and what to tell: not what the same block takes back."""
+        """What is left of one key, and what to tell.
+
+        That is every step, also what the same block takes back: a block that comes again may be cut
+        differently (Redis lost its tail), and what was told of the old one must be taken back.
+        """
         rule = self._rule
-        added: dict[Pair, int] = {}
-        retracted: dict[Pair, int] = {}
         told = []
         for offset, seen, side, event in records:
             if side == DUE:
@@ -99,14 +101,8 @@ class JoinAgent:
                     told.append(self._event(Step(Pair(event, None), False), offset, late=True))
                 continue
             steps = both.add_one(event, rule) if side == OF else both.add_other(event, rule)
-            for pair, is_retracted in steps:
-                if not is_retracted:
-                    added[pair] = offset
-                elif added.pop(pair, None) is None:
-                    retracted[pair] = offset
+            told += [self._event(step, offset) for step in steps if self._shows(step.pair)]
         both.prune(rule)
-        told += [self._event(Step(p, True), o) for p, o in retracted.items() if self._shows(p)]
-        told += [self._event(Step(p, False), o) for p, o in added.items() if self._shows(p)]
         return both, told
 
     def _shows(self, pair: Pair) -> bool:

@@ -42,6 +42,10 @@ def problems(
             ("with", "deletes"), declared.with_.deletes, "only a table is deleted from",
             "leave it out, or match as_of",
         )  # fmt: skip
+    if sum(one.via == declared.via for one in topology.joins.values()) > 1:
+        yield Note(
+            ("via",), declared.via, "another join has its sides in it", "give each one of its own"
+        )
     yield from _names(declared)
     if declared.via in schemas and declared.via in topology.topics:
         yield from _via(declared, topology, schemas[declared.via])

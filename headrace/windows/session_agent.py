@@ -11,7 +11,7 @@ import polars as pl
 from headrace.frame import Frame
 from headrace.topology.sessions import Sessions
 from headrace.windows.blocks import TIME, Columns
-from headrace.windows.intervals import MERGES, Session, take
+from headrace.windows.intervals import MERGES, Fresh, take
 from headrace.windows.kept import Kept, Rest, pack, unpack
 from headrace.windows.told import Told
 from headrace.writes import NOTHING, Emit, Kind, RedisOps, State, Writes
@@ -50,7 +50,7 @@ class SessionAgent:
         emitted = self._merge(events, kept, told)
         if late.height and self._declared.late == "keep":
             alone = self._columns.sessions(late, alone=True)
-            emitted += [told.late(key, session) for key, session in alone]
+            emitted += [told.late(key, one.session) for key, one in alone]
         return Writes(
             redis=self._count(late),
             events=(Emit(self._declared.into, emitted),) if emitted else (),
@@ -79,9 +79,9 @@ class SessionAgent:
     def _merge(
         self, events: pl.DataFrame, kept: Mapping[str, Kept], told: Told
     ) -> list[dict[str, Any]]:
-        fresh: dict[str, dict[Rest, list[Session]]] = defaultdict(lambda: defaultdict(list))
-        for key, session in self._columns.sessions(events):
-            fresh[key[0]][key[1:]].append(session)
+        fresh: dict[str, dict[Rest, list[Fresh]]] = defaultdict(lambda: defaultdict(list))
+        for key, new in self._columns.sessions(events):
+            fresh[key[0]][key[1:]].append(new)
         emitted = []
         for first, by_rest in fresh.items():
             one = kept[first]
@@ -89,7 +89,7 @@ class SessionAgent:
                 held = one.sessions.get(rest, [])
                 one.sessions[rest], changes = take(held, sessions, self._gap, self._merges)
                 emitted += [told.change((first, *rest), change) for change in changes]
-            last = max(sessions[-1].end for sessions in by_rest.values())
+            last = max(sessions[-1].session.end for sessions in by_rest.values())
             one.newest = last if one.newest is None else max(one.newest, last)
             one.prune(one.newest - self._keep, self._gap)
         return emitted

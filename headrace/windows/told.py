@@ -24,25 +24,26 @@ class Told:
         self._shown = [_shown(field, schema) for field in declared.fields.values()]
 
     def change(self, key: Key, change: Change) -> dict[str, Any]:
-        """The event of a change; its session is named by its key and its start."""
-        session_id = ids.of(self._name, key, change.session.start)
-        return self._event(session_id, key, change.session, change.version, change.retracted)
+        """The event of a change; a session is named by its key and its start."""
+        session_id = ids.of(self._name, key, change.start)
+        session = change.session._replace(start=change.start)
+        return self._event(session_id, key, session, retracted=change.retracted)
 
     def late(self, key: Key, session: Session) -> dict[str, Any]:
         """The event of one that came too late: a session for good, named by its offset, too."""
         session_id = ids.of(self._name, key, session.start, session.version)
-        return self._event(session_id, key, session, session.version, False, late=True)
+        return self._event(session_id, key, session, late=True)
 
     def _event(
         self,
         session_id: str,
         key: Key,
         session: Session,
-        version: int,
-        retracted: bool,
+        *,
+        retracted: bool = False,
         late: bool = False,
     ) -> dict[str, Any]:
-        start, end, count, _, values = session
+        start, end, count, version, values = session
         fixed = (
             f"{session_id}{'-' if retracted else '+'}{version}",
             session_id,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from loadgen.fulfilment.orders import Order
+
 #: What is left of a request that was undone before it came: it must not be done any more.
 UNDONE_BEFORE = "undone before"
 
@@ -64,3 +66,11 @@ class Books:
     def total(self, book: Book, order: str, word: str) -> int:
         """What of an order came to that end."""
         return sum(e.worth for e in book.get(order, {}).values() if e.state == word)
+
+    def legal(self, order: Order, end: str) -> bool:
+        """Whether an order's money and goods are where its final state says."""
+        captured = self.total(self.money, order.id, "captured")
+        shipped = self.total(self.goods, order.id, "shipped")
+        if end == "completed":
+            return (captured, shipped) == (order.cents, order.pieces)
+        return end in ("cancelled", "withdrawn") and (captured, shipped) == (0, 0)

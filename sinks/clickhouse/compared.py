@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from headrace.replay.store import Comparison, Total
-from sinks.clickhouse.merging import is_float, merged
+from sinks.clickhouse.contents import finished
 
 #: Rows that are compared by value, about; which ones is by a hash of their keys.
 SAMPLE = 100_000
@@ -17,6 +18,7 @@ EXAMPLES = 5
 PAUSE_S = 0.25
 
 Ask = Callable[[str], Sequence[Sequence[Any]]]
+_FLOAT = re.compile(r"SimpleAggregateFunction\(\w+,\s*Float")
 
 
 def compare(
@@ -48,7 +50,7 @@ def _once(
 ) -> Comparison:
     shared = {c: kind for c, kind in before[1].items() if after[1].get(c) == kind}
     keyed = sorted(keys[0]) == sorted(keys[1]) and set(keys[0]) <= shared.keys()
-    values = {c: as_text(c, kind) for c, kind in shared.items() if c not in {*keys[0], *keys[1]}}
+    values = {c: merged(c, kind) for c, kind in shared.items() if c not in {*keys[0], *keys[1]}}
     old, new = (_totals(ask, *side, values) for side in ((before[0], keys[0]), (after[0], keys[1])))
     totals = [Total(c, o, n) for c, o, n in zip(values, old[1:], new[1:], strict=True)]
     counts = int(old[0]), int(new[0])
@@ -88,7 +90,7 @@ def _rows(
     )
 
 
-def as_text(column: str, kind: str) -> str:
+def merged(column: str, kind: str) -> str:
     """A column's aggregate as text. Floats as 32 bits: their sums depend on the order of adding."""
-    value = merged(column, kind)
-    return f"toString({f'toFloat32({value})' if is_float(kind) else value})"
+    value = finished(f"`{column}`", kind)
+    return f"toString({f'toFloat32({value})' if _FLOAT.match(kind.strip()) else value})"

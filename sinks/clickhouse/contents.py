@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import closing
 from typing import Any
 
@@ -13,7 +14,6 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from headrace.security.address import clickhouse_options
 from headrace.topology.model import View
 from sinks.clickhouse.errors import classify
-from sinks.clickhouse.merging import merged
 
 #: So that text comes as text, whatever the column's type.
 SETTINGS = {
@@ -21,23 +21,31 @@ SETTINGS = {
     "output_format_arrow_low_cardinality_as_dictionary": 0,
 }
 FORMAT = "ArrowStream"
+_SIMPLE = re.compile(r"SimpleAggregateFunction\((\w+),.+\)$", re.DOTALL)
+_STATE = re.compile(r"AggregateFunction\((\w+)(\(.*?\))?,.+\)$", re.DOTALL)
 
 
 def select(database: str, name: str, view: View, where: str = "") -> str:
-    """The rows of a view by its key, states merged and finished; the same text for any server."""
-    key = ", ".join(f"`{column}`" for column in view.order_by)
-    values = [
-        f"{merged(column, kind)} AS `out_{column}`"
-        for column, kind in view.columns.items()
-        if column not in view.order_by
-    ]
-    grouped = f"SELECT {', '.join([key, *values])} FROM {database}.`{name}`"
-    condition = f" WHERE {where}" if where else ""
+    """The rows of a view by its key, states finished; the same text for any server."""
     columns = ", ".join(
-        f"`{column}`" if column in view.order_by else f"`out_{column}` AS `{column}`"
-        for column in view.columns
+        f"v.`{column}` AS `{column}`"
+        if column in view.order_by
+        else f"{finished(f'v.`{column}`', kind)} AS `{column}`"
+        for column, kind in view.columns.items()
     )
-    return f"SELECT {columns} FROM ({grouped}{condition} GROUP BY {key}) ORDER BY {key}"
+    key = ", ".join(f"`{column}`" for column in view.order_by)
+    condition = f" WHERE {where}" if where else ""
+    return (
+        f"SELECT {columns} FROM {database}.`{name}` AS v{condition} GROUP BY {key} ORDER BY {key}"
+    )
+
+
+def finished(column: str, kind: str) -> str:
+    """The value of a column over the rows of a key, by its type."""
+    simple, state = _SIMPLE.match(kind.strip()), _STATE.match(kind.strip())
+    if simple:
+        return f"{simple[1]}({column})"
+    return f"{state[1]}Merge{state[2] or ''}({column})" if state else f"any({column})"
 
 
 def frame_of(stream: bytes) -> pl.DataFrame:
@@ -45,10 +53,11 @@ def frame_of(stream: bytes) -> pl.DataFrame:
     return pl.read_ipc_stream(io.BytesIO(stream))
 
 
-def held(url: str, sql: str) -> pl.DataFrame:
+def held(url: str, sql: str, database: str = "default") -> pl.DataFrame:
     """What the running ClickHouse answers. Raises Transient, Terminal."""
+    options = {**clickhouse_options(url), "database": database}
     try:
-        with closing(clickhouse_connect.get_client(**clickhouse_options(url))) as opened:
+        with closing(clickhouse_connect.get_client(**options)) as opened:
             client: Any = opened
             return frame_of(client.raw_query(sql, fmt=FORMAT, settings=SETTINGS))
     except ClickHouseError as error:

@@ -271,6 +271,16 @@ plan[7] = function(key, from, to, entries) -- EVENTS
   end
 end
 
+plan[8] = function(key, from, to, offsets) -- ASIDE
+  local args, n = {}, 0
+  is(key, 'zset')
+  for i = from, to do
+    args[n + 1], args[n + 2] = whole(offsets[i]), whole(offsets[i])
+    n = n + 2
+  end
+  later('ZADD', key, args)
+end
+
 local ttls = {}
 for _, op in ipairs(cmsgpack.unpack(ARGV[8])) do
   local apply, ttl, keep, keys, counts = plan[op[1]], op[2], op[3], op[4], op[5]

@@ -27,6 +27,10 @@ class Keys:
         """The list of emitted events that may not be in Kafka yet."""
         return f"{self.prefix}:{{{partition}}}:outbox:{topic}"
 
+    def aside(self, partition: int, topic: str) -> str:
+        """The sorted set of the offsets of records that made an agent with state raise."""
+        return f"{self.prefix}:{{{partition}}}:aside:{topic}"
+
     def due(self, partition: int, keyspace: str) -> str:
         """The sorted set of a keyspace's keys by the time at which they are due."""
         return f"{self.prefix}:{{{partition}}}:due:{keyspace}"

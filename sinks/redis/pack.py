@@ -27,8 +27,8 @@ KINDS: Mapping[Kind, tuple[int, tuple[str, ...]]] = {
     Kind.MAX: (4, ("member", "score")),
     Kind.ADD_FLOAT: (5, ("member", "score")),
 }
-#: The same for what is not a frame: states by key, and events for the outbox.
-STATE, EVENTS = 6, 7
+#: The same for what is not a frame: states by key, events for the outbox, offsets set aside.
+STATE, EVENTS, ASIDE = 6, 7, 8
 #: Updates a chunk: about 3 ms of the server's time at 500,000 updates/s.
 CHUNK_OPS = 1_500
 #: What one key costs besides its updates (EXPIRE, a read and a write), in updates.
@@ -156,20 +156,22 @@ class _States:
         ]
 
 
-class _Events:
-    """Some events for the outbox, in their order."""
+class _Entries:
+    """Some entries of one key, in their order: events for the outbox, or offsets set aside."""
 
-    def __init__(self, entries: list[bytes], numbers: _Numbers, outbox: str) -> None:
+    def __init__(self, code: int, entries: list[Any], numbers: _Numbers, name: str) -> None:
+        self._code = code
         self._entries = entries
-        self.keys = np.array([numbers.once_more(outbox)])
-        self.costs = np.array([len(entries) + sum(map(len, entries)) // BYTES_COST])
+        self.keys = np.array([numbers.once_more(name)])
+        size = sum(map(len, entries)) if code == EVENTS else 0
+        self.costs = np.array([len(entries) + size // BYTES_COST])
 
     def part(self, first: int, behind: int, place: Callable[[str], int]) -> list[Any] | None:
         """See ``_Part``."""
         number = int(self.keys[0])
         if not first <= number < behind:
             return None
-        return [EVENTS, 0, 0, [number - (first - 1)], [len(self._entries)], self._entries]
+        return [self._code, 0, 0, [number - (first - 1)], [len(self._entries)], self._entries]
 
 
 def entry(event: Outgoing) -> bytes:
@@ -201,7 +203,10 @@ def chunks(
     outbox = keys.outbox(block.partition, block.topic)
     for at in range(0, len(writes.outgoing), BATCH):
         batch = [entry(event) for event in writes.outgoing[at : at + BATCH]]
-        parts.append(_Events(batch, numbers, outbox))
+        parts.append(_Entries(EVENTS, batch, numbers, outbox))
+    if writes.aside:
+        aside = keys.aside(block.partition, block.topic)
+        parts.append(_Entries(ASIDE, list(writes.aside), numbers, aside))
     costs = np.zeros(len(numbers.names), np.int64)
     for part in parts:
         costs[part.keys] += part.costs

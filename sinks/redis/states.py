@@ -58,6 +58,15 @@ class RedisStates:
                         held[keyspace][id_] = value
         return held
 
+    async def aside(self, block: BlockRange) -> list[int]:
+        """See ``KeyedStore``."""
+        key = self._keys.aside(block.partition, block.topic)
+        try:
+            found = await self._server.client.zrangebyscore(key, block.first, block.last)
+        except ERRORS as error:
+            raise classify(error, f"{block}: records set aside") from error
+        return [int(offset) for offset in found]
+
     async def outbox(self, tp: TopicPartition) -> list[Pending]:
         """See ``KeyedStore``."""
         call = ([self._keys.outbox(tp.partition, tp.topic)], (OUTBOX_EVENTS, OUTBOX_BYTES))

@@ -28,7 +28,7 @@ class Topic:
         self._producer: Any = None
         self._sent = 0
 
-    def send(self, count: int, *, abort: bool = False) -> None:
+    def send(self, count: int, *, abort: bool = False, leave_open: bool = False) -> None:
         """One transaction, which leaves a control record in the log, whatever becomes of it."""
         if self._producer is None:
             self._producer = Producer(
@@ -48,8 +48,12 @@ class Topic:
         self._producer.flush(DEADLINE_S)
         if abort:
             self._producer.abort_transaction(DEADLINE_S)
-        else:
-            self._producer.commit_transaction(DEADLINE_S)
+        elif not leave_open:
+            self.commit()
+
+    def commit(self) -> None:
+        """Commit the transaction that was left open."""
+        self._producer.commit_transaction(DEADLINE_S)
 
     def trim(self, before: int) -> None:
         """Remove what lies before an offset."""

@@ -83,6 +83,21 @@ def declared(name: str, topic: str, **more: Any) -> dict[str, Any]:
                 }
             },
         },
+        "declared": {
+            "totals": {
+                "from": topic,
+                "key": ["meter"],
+                "fields": {
+                    "readings": {"count": True},
+                    "used": {"sum": "used"},
+                    "most": {"max": "used"},
+                    "last": {"last": "used"},
+                    "hours": {"newest": "event_id", "n": 3},
+                    "usual": {"quantiles": "used", "levels": [0.5, 0.9]},
+                },
+                "keep": "clickhouse",
+            }
+        },
         **more,
     }  # fmt: skip
 

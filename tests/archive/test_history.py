@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from headrace.archive import log as log_of_topics
 from headrace.archive.archiver import Archiver, Progress
 from headrace.archive.cut import Cut
 from headrace.archive.history import History
@@ -41,7 +42,7 @@ def archived(topic: Topic, url: str, *, skip_lost: bool = False) -> Progress:
 
 def read(history: History, topic: Topic, first: int, last: int):
     blocks = list(history.blocks(topic.tp, first, last))
-    assert blocks[0].first == first
+    assert (blocks[0].first, blocks[-1].last) == (first, last)
     for one, other in pairwise(blocks):
         assert other.first == one.last + 1
     return [record for block in blocks for record in records_of(block)]
@@ -61,7 +62,7 @@ def test_what_is_committed_is_archived_with_all_its_bytes(topic, tmp_path):
     assert archived(topic, url).records == 0  # again: nothing is left to do
 
 
-def test_any_range_is_the_same_from_archive_log_or_both(topic, tmp_path):
+def test_any_range_is_the_same_from_archive_log_or_both(topic, tmp_path, monkeypatch):
     expected, url = topic.records(), str(tmp_path)
     archived(topic, url)
     topic.send(5)
@@ -74,9 +75,23 @@ def test_any_range_is_the_same_from_archive_log_or_both(topic, tmp_path):
         for first, last in [(0, end - 1), (0, 3), (5, 30), (37, end - 1), (end - 4, end - 1)]:
             wanted = [record for record in expected if first <= record.offset <= last]
             assert read(history, topic, first, last) == wanted
-        assert list(history.blocks(topic.tp, end - 1, end - 1)) == []  # only the marker
+        assert read(history, topic, end - 1, end - 1) == []  # only the marker
+        monkeypatch.setattr(log_of_topics, "PATIENCE_S", 1.0)
         with pytest.raises(Transient, match=f"offset {end} is not there yet"):
             list(history.blocks(topic.tp, 0, end))
+
+
+def test_what_an_open_transaction_has_is_not_committed_yet(topic, tmp_path):
+    expected, url = topic.records(), str(tmp_path)
+    topic.send(5, leave_open=True)
+    assert archived(topic, url).records == len(expected)
+    with History(Archive(url), topic.kafka) as history:
+        before = history.end(topic.tp)
+        assert read(history, topic, 0, before - 1) == expected
+        topic.commit()
+        assert history.end(topic.tp) == before + 6
+        assert read(history, topic, 0, before + 5) == topic.records()
+    assert archived(topic, url).records == 5
 
 
 def test_without_an_archive_history_is_the_log(topic):

@@ -1,4 +1,4 @@
-"""``python -m tests.chaos``: faults at random moments from a printed seed, then `verify`."""
+"""``python -m tests.chaos``: faults at random moments from a printed seed, then the proof."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import os
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,16 +22,16 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-import loadgen.verify
-from headrace import stack, topology
-from headrace.cli.apply import apply_all
+from headrace import stack
 from headrace.endpoints import STATE_DIR, VARIABLES, Endpoints
+from headrace.lag import LagReader
 from headrace.stack import kafka as kafka_service
 from headrace.stack.state import free_ports
 from headrace.workers import Workers
 from tests.chaos.disks import Disks
 from tests.chaos.faults import FAULTS, SERVICES, Scene
 from tests.chaos.proxy import Proxy
+from tests.chaos.subjects import SUBJECTS, Plan, Proof, Subject
 from tests.chaos.watch import Recovery, Watch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,53 +50,69 @@ def play(
     workers: int,
     console: Console,
     chosen: Sequence[str] | None = None,
+    subject: str = "shop",
 ) -> dict[str, Any]:
     """One run; returns the report. ``chosen`` names the faults instead of the seed's dice."""
     rng = random.Random(seed)
     home = Path(tempfile.mkdtemp(prefix="headrace-chaos-"))
     os.environ["HEADRACE_HOME"] = str(home)
     disks = Disks({name: home / name for name in SERVICES})
+    make = partial(_made, subject, home, seed, faults, rate)
     try:
-        with _scene(home, disks, rng, workers) as scene:
-            load = _load(home, seed, rate)
+        with _scene(home, disks, rng, workers, make) as (scene, under):
+            possible = _possible(scene, disks)
             watch = Watch(scene.where.kafka, scene.declared)
             done: Faults = []
             try:
+                under.begin()
                 scene.pause(5.0)
                 for number in range(faults):
-                    name = chosen[number] if chosen else _draw(rng, disks)
-                    if name == "disk full" and not disks.available:
-                        continue  # no right to mount here
+                    name = chosen[number] if chosen else _draw(rng, possible)
+                    if name not in possible:
+                        continue
                     done.append(_fault(name, scene, watch, rng))
                     console.print(f"{number + 1:4}/{faults}  {_told(done[-1])}")
-                load.terminate()
-                if load.wait(120):
-                    raise RuntimeError(
-                        f"the generator failed: {(home / 'load.log').read_text()[-2000:]}"
-                    )
+                under.end(scene)
                 _drain(scene)
             finally:
-                if load.poll() is None:
-                    load.kill()
                 watch.close()
+                under.close()
                 for group in (scene.workers, *scene.extra):
                     group.stop()
-            report = loadgen.verify.verify(ROOT, scene.where, scene.declared, home / "ledger")
-            report.show(console)
+            proof = under.prove(scene, console)
     finally:
         disks.close()
-    summary = json.loads((home / "ledger/summary.json").read_text())
-    if report.verified:
+    if proof.verified:
         shutil.rmtree(home)
     else:
         console.print(f"Logs and ledger are in {home}")
-    return _report(seed, done, report, summary)
+    return _report(seed, subject, done, proof)
+
+
+def _possible(scene: Scene, disks: Disks) -> list[str]:
+    """Without the right to mount no full disk; replays where agents write what can be replayed."""
+    unable = {
+        "disk full": not disks.available,
+        "running replay": scene.root != ROOT,
+    }
+    return [name for name in FAULTS if not unable.get(name)]
+
+
+def _made(
+    subject: str, home: Path, seed: int, faults: int, rate: float, where: Endpoints
+) -> Subject:
+    return SUBJECTS[subject](Plan(home, where, seed, faults, rate))
 
 
 @contextmanager
-def _scene(home: Path, disks: Disks, rng: random.Random, workers: int) -> Iterator[Scene]:
+def _scene(
+    home: Path,
+    disks: Disks,
+    rng: random.Random,
+    workers: int,
+    make: Callable[[Endpoints], Subject],
+) -> Iterator[tuple[Scene, Subject]]:
     """The stack, with a proxy in front of each service that only workers go through."""
-    declared = topology.load(ROOT)
     proxies = {name: Proxy(("127.0.0.1", 0)) for name in SERVICES}
     through = free_ports(1)[0]
     listeners = _listeners(through, proxies["kafka"].port)
@@ -104,26 +120,29 @@ def _scene(home: Path, disks: Disks, rng: random.Random, workers: int) -> Iterat
         proxies["kafka"].target = ("127.0.0.1", through)
         proxies["redis"].target = _host_port(where.redis)
         proxies["clickhouse"].target = _host_port(where.clickhouse)
-        apply_all(ROOT, declared, where)
-        env = _seen_by_workers(proxies)
+        under = make(where)
+        path = f"{ROOT}:{under.root}"
+        env = _seen_by_workers(proxies) | {"PYTHONPATH": path}
         log = home / "workers.log"
 
         def group(count: int) -> Workers:
-            return Workers(ROOT, count, log_file=log, restarts_in_a_row=1_000_000, env=env)
+            return Workers(under.root, count, log_file=log, restarts_in_a_row=1_000_000, env=env)
 
         scene = Scene(
-            root=ROOT,
+            root=under.root,
             home=home,
-            declared=declared,
+            declared=under.declared,
             where=where,
             workers=group(workers),
             proxies=proxies,
             disks=disks,
             rng=rng,
             more=lambda: group(1),
+            points=under.points,
+            path=path,
         )
         scene.workers.start()
-        yield scene
+        yield scene, under
     for proxy in proxies.values():
         proxy.close()
 
@@ -155,16 +174,7 @@ def _seen_by_workers(proxies: dict[str, Proxy]) -> dict[str, str]:
     return {variable: getattr(where, name) for name, variable in VARIABLES.items()}
 
 
-def _load(home: Path, seed: int, rate: float) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "headrace.cli.main", "load", "--json", "--seed", str(seed)]
-    command += ["--rate", str(rate), "--users", "5000", "--ledger", str(home / "ledger")]
-    command += ["--bad-ratio", "0.001"]
-    with (home / "load.log").open("wb") as log:
-        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
-
-
-def _draw(rng: random.Random, disks: Disks) -> str:
-    names = [name for name in FAULTS if disks.available or name != "disk full"]
+def _draw(rng: random.Random, names: Sequence[str]) -> str:
     return rng.choices(names, [FAULTS[name].weight for name in names])[0]
 
 
@@ -202,15 +212,16 @@ def _told(fault: dict[str, Any]) -> str:
 
 def _drain(scene: Scene) -> None:
     deadline = time.monotonic() + DRAIN_S
-    while any(lag.behind for lag in loadgen.verify.lags(scene.where, scene.declared).values()):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"not drained after {DRAIN_S:.0f} s")
-        scene.pause(0.5)
+    read = {topic for agent in scene.declared.agents.values() for topic in agent.reads}
+    tps = scene.declared.topic_partitions(sorted(read))
+    with LagReader(scene.where.kafka, scene.declared.name, tps) as reader:
+        while any(lag.behind for lag in reader.read().values()):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not drained after {DRAIN_S:.0f} s")
+            scene.pause(0.5)
 
 
-def _report(
-    seed: int, done: Faults, report: loadgen.verify.Report, summary: dict[str, Any]
-) -> dict[str, Any]:
+def _report(seed: int, subject: str, done: Faults, proof: Proof) -> dict[str, Any]:
     times: dict[str, dict[str, list[float]]] = {
         "first": defaultdict(list),
         "every": defaultdict(list),
@@ -221,12 +232,13 @@ def _report(
             times[which]["all"].append(seconds)
     return {
         "seed": seed,
+        "subject": subject,
         "faults": len(done),
-        "events": sum(t["sent"] for t in summary["events"].values()),
-        "compared": report.compared,
-        "differing": report.differing,
-        "verified": report.verified,
-        "notes": report.notes,
+        "events": proof.events,
+        "compared": proof.compared,
+        "differing": proof.differing,
+        "verified": proof.verified,
+        "notes": proof.notes,
         "by_fault": dict(sorted(Counter(fault["fault"] for fault in done).items())),
         "figures": _figures(done),
         "recovery_seconds": {
@@ -272,16 +284,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--rate", type=float, default=1_500.0, help="events per second")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--subject", choices=list(SUBJECTS), default="shop", help="what is tried")
     parser.add_argument("--only", help="comma-separated names of faults, instead of the dice")
-    parser.add_argument("--json", type=Path, help="default: .headrace/chaos/<seed>.json")
+    parser.add_argument("--json", type=Path, help="default: .headrace/chaos/<subject>-<seed>.json")
     args = parser.parse_args()
     console = Console(width=110)
     console.print(f"seed {args.seed}")
     chosen = args.only.split(",") if args.only else None
     count = len(chosen) if chosen else args.faults
-    report = play(args.seed, count, args.rate, args.workers, console, chosen)
+    report = play(args.seed, count, args.rate, args.workers, console, chosen, args.subject)
     console.print_json(data={name: part for name, part in report.items() if name != "injected"})
-    kept = args.json or ROOT / STATE_DIR / "chaos" / f"{args.seed}.json"
+    kept = args.json or ROOT / STATE_DIR / "chaos" / f"{args.subject}-{args.seed}.json"
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0 if report["verified"] else 1

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from headrace import stack
-from headrace.delivery.crash import POINTS, VARIABLE
+from headrace.delivery.crash import VARIABLE
 from headrace.endpoints import Endpoints
 from headrace.errors import Terminal
 from headrace.topology import Topology
@@ -44,6 +44,8 @@ class Scene:
     disks: Disks
     rng: random.Random
     more: Callable[[], Workers]
+    points: Sequence[str]
+    path: str  # PYTHONPATH of workers
     extra: list[Workers] = field(default_factory=list)
 
     def pause(self, low: float, high: float | None = None) -> None:
@@ -114,7 +116,7 @@ def kill_all_workers(scene: Scene) -> None:
 
 def crash_point(scene: Scene) -> None:
     """The next worker that starts dies in a named step of the protocol; one is killed for it."""
-    point = scene.rng.choice(POINTS)
+    point = scene.rng.choice(scene.points)
     before = set(scene.workers.pids)
     scene.workers.env_once = {VARIABLE: f"{point}:{scene.rng.randint(1, 15)}"}
     kill_worker(scene)
@@ -152,7 +154,10 @@ def more_workers(scene: Scene) -> None:
 def shifted_clock(scene: Scene) -> None:
     """A worker is killed; the one in its place has a clock an hour or a day off."""
     shift = scene.rng.choice([-86_400, -3_600, 3_600, 86_400])
-    scene.workers.env_once = {"HEADRACE_CHAOS_CLOCK_S": str(shift), "PYTHONPATH": str(CLOCK)}
+    scene.workers.env_once = {
+        "HEADRACE_CHAOS_CLOCK_S": str(shift),
+        "PYTHONPATH": f"{CLOCK}:{scene.path}",
+    }
     kill_worker(scene)
 
 

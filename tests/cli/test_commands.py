@@ -152,12 +152,12 @@ def test_plan_tells_what_a_change_touches(shell):
     mistyped = text.replace("toDecimal128(p.amount", "toDecimal128(p.amont")
     try:
         path.write_text(narrower)
-        (step,) = json.loads(shell("plan", "--json", code=1))
-        assert (step["object"], step["column"]) == ("revenue_by_minute", "revenue")
-        assert step["touches"][0] == "metric revenue"
+        (step,) = json.loads(shell("plan", "--json"))
+        assert (step["object"], step["replay"]) == ("revenue_by_minute", True)
+        assert step["touches"][0] == "metric revenue, orders"
         assert "alert shop" in step["touches"]
         path.write_text(mistyped)
-        (step,) = json.loads(shell("plan", "--json", code=1))
+        _, step = json.loads(shell("plan", "--json", code=1))
         assert "its select from payments: payments has no column 'amont'" in step["what"]
         assert "metric payments" in step["touches"]
         assert "touches metric payments; panel payments" in shell("plan", code=1)

@@ -9,6 +9,7 @@ import pytest
 
 from headrace import agent as agents
 from headrace import topology as topologies
+from headrace.topology.aggregates import grain_s
 from headrace.topology.model import Keyspace
 from headrace.topology.problem import Problem
 from tests.declared.cases import DECLARED
@@ -53,6 +54,15 @@ def test_a_view_has_the_columns_that_readers_know(tmp_path: Path):
     assert list(view.from_) == ["orders"]
 
 
+@pytest.mark.parametrize(
+    ("every", "seconds"), [("1m", 60), ("1d", 86_400), ("7m", 420), ("10s", 10)]
+)
+def test_metrics_know_how_long_windows_are(tmp_path: Path, every: str, seconds: int):
+    one = declared(window={"name": "at", "every": every}, keep="clickhouse")
+    view = topologies.load(write(tmp_path, plain(one))).clickhouse.views["it"]
+    assert grain_s(view, "at") == seconds
+
+
 def declared(**parts: Any) -> dict[str, Any]:
     """A declaration that is right but for what is given."""
     one = {
@@ -75,10 +85,12 @@ def field(**one: Any) -> dict[str, Any]:
         (declared(**{"from": {ORDERS: {"where": "typ = 'x'"}}}), 'where', "no field 'typ'", "type"),
         (declared(**{"from": {ORDERS: {"where": "type = 'plaecd'"}}}), "where", "no symbol 'plaecd'", "placed"),  # noqa: E501
         (declared(**{"from": {ORDERS: {"where": "total"}}}), "where", "gives decimal(12, 2)", "compare"),  # noqa: E501
-        (declared(**{"from": {ORDERS: {"where": "total >"}}}), "where", "not an expression", "mend"),
+        (declared(**{"from": {ORDERS: {"where": "total >"}}}), "where", "not an expression", "mend"),  # noqa: E501
         (declared(**{"from": {ORDERS: {"where": "UPPER(carrier) = 'X'"}}}), "where", "same in every store", "agents:"),  # noqa: E501
         (declared(**{"from": {ORDERS: {"where": "SUM(total) > 1"}}}), "where", "same in every store", "known"),  # noqa: E501
-        (declared(**{"from": {ORDERS: {"each": "total"}}}), "each", "is no list of records", "lines"),
+        (declared(**{"from": {ORDERS: {"where": "total > 1e999"}}}), "where", "beyond its type", "smaller"),  # noqa: E501
+        (field(histogram="total", bounds=[1e60]), "histogram", "61 digits", "fewer"),
+        (declared(**{"from": {ORDERS: {"each": "total"}}}), "each", "is no list of records", "lines"),  # noqa: E501
         (declared(key=["carrier"]), "key.0", "may be null", "carrier IS NOT NULL"),
         (declared(key=["nothing"]), "key.0", "no such field", "map it"),
         (declared(key=["total"]), "key.0", "is decimal(12, 2)", "text"),

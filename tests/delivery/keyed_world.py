@@ -49,8 +49,8 @@ class KeyedDefences(Defences):
 
     undo: bool = True
     read_with_fence: bool = True
-    outbox: bool = True
     leftovers: bool = True
+    contents: bool = True
 
 
 def key_of(offset: int) -> str:
@@ -131,7 +131,10 @@ class KeyedKeys(Keys):
         return {key: value for key, value in held.items() if value is not None}
 
     def sent(self, events: Sequence[Outgoing]) -> None:
-        """As sent.lua."""
+        """As sent.lua; without ``contents`` by their number."""
+        assert isinstance(self._defences, KeyedDefences)
+        if not self._defences.contents:
+            del self.outbox[: len(events)]
         while self.outbox and self.outbox[0] in events:
             del self.outbox[0]
 
@@ -181,6 +184,11 @@ class KeyedClient(KeysClient):
     """As ``sinks.redis.states.RedisStates``, too."""
 
     _worker: KeyedWorker
+    _applied = False
+
+    async def apply(self, block: BlockRange, writes: Writes) -> int | None:
+        self._applied = True
+        return await super().apply(block, writes)
 
     def chunk(
         self, block: BlockRange, number: int, writes: Writes, before: int
@@ -207,15 +215,19 @@ class KeyedClient(KeysClient):
         return None if found is None else {"s": found}
 
     async def outbox(self, tp: TopicPartition) -> list[Pending]:
-        keys = self._worker.world.keys
-        defences = self._worker.world.defences
+        keys, defences = self._worker.world.keys, self._worker.world.defences
         assert isinstance(defences, KeyedDefences)
+        if not self._applied and not defences.leftovers:
+            return []
         events = await self._worker.ask("outbox", lambda: list(keys.outbox))
         return [Pending(event.value, event) for event in events]
 
     async def sent(self, tp: TopicPartition, pending: Sequence[Pending]) -> None:
         keys, events = self._worker.world.keys, [one.event for one in pending]
         await self._worker.ask("sent", lambda: keys.sent(events))
+
+    async def aside(self, block: BlockRange) -> list[int]:
+        return []
 
     async def due(
         self, tp: TopicPartition, keyspace: str, now_ms: int, most: int

@@ -77,9 +77,22 @@ class Bank:
 
     def rows(self) -> list[Row]:
         """What is in the table of notices."""
+        return self.ask("SELECT event_id, account, type, entries, balance FROM {name}.notices")
+
+    def ids(self) -> list[str]:
+        """Ids in the table of entries."""
+        return sorted(row["event_id"] for row in self.ask("SELECT event_id FROM {name}.entries"))
+
+    def ask(self, select: str) -> list[Row]:
+        """Rows of a query; ``{name}`` is the bank's database."""
         client: Any = clickhouse_connect.get_client(dsn=self.where.clickhouse)
-        select = f"SELECT event_id, account, type, entries, balance FROM {self.name}.notices"
+        select = select.replace("{name}", self.name)
         return [dict(row) for row in client.query(select).named_results()]
+
+    def command(self, text: str) -> None:
+        """Change something behind the pipeline's back."""
+        client: Any = clickhouse_connect.get_client(dsn=self.where.clickhouse)
+        client.command(text.replace("{name}", self.name))
 
     def behind(self) -> int:
         """Records that are not applied yet."""
@@ -93,8 +106,10 @@ class Bank:
 
     def check(self) -> None:
         """States, notices and rows are what the log of entries says, each once."""
-        states, notices = count(self.events("entries"))
+        entries = self.events("entries")
+        states, notices = count(entries)
         assert self.states() == states
+        assert self.ids() == sorted(entry["event_id"] for entry in entries)
         told = {row["event_id"]: {k: row[k] for k in NOTICE} for row in self.events("notices")}
         assert told == notices
         rows = self.rows()

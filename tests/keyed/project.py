@@ -1,7 +1,8 @@
 """A small bank: balances by account, kept as state; an event at every third entry; holds.
 
 ``teller`` splits transfers into entries by account, ``balance`` keeps each account's state and
-tells of every third entry and of each hold that ends, ``book`` writes what it tells to a table.
+tells of every third entry and of each hold that ends, ``ledger`` and ``book`` write entries and
+notices to tables.
 """
 
 from __future__ import annotations
@@ -67,6 +68,11 @@ def declare(name: str = "bank", **changed: Any) -> dict[str, Any]:
                 "timer": {"at": "occurred_at", "event": {"type": "hold_ends"}},
                 "writes": {"topics": [topics["notices"]]},
             },
+            "ledger": {
+                "function": "tests.keyed.project:ledger",
+                "reads": [topics["entries"]],
+                "writes": {"tables": ["entries"]},
+            },
             "book": {
                 "function": "tests.keyed.project:book",
                 "reads": [topics["notices"]],
@@ -76,7 +82,8 @@ def declare(name: str = "bank", **changed: Any) -> dict[str, Any]:
         "clickhouse": {
             "database": name,
             "tables": {
-                "notices": {"topic": topics["notices"], "order_by": ["account", "occurred_at"]}
+                "entries": {"topic": topics["entries"], "order_by": ["account", "occurred_at"]},
+                "notices": {"topic": topics["notices"], "order_by": ["account", "occurred_at"]},
             },
         },
         "redis": {
@@ -160,6 +167,11 @@ def balance(frame: Frame, states: States) -> Writes:
     return Writes(
         events=(Emit(beside(frame, "notices"), notices),), state=(State("account", values, due),)
     )
+
+
+def ledger(frame: Frame) -> Writes:
+    """Rows as they are, of the topic that the agent with state reads, too."""
+    return Writes((Rows("entries", frame.df),))
 
 
 def book(frame: Frame) -> Writes:

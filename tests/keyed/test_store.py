@@ -138,6 +138,13 @@ async def test_an_undo_of_another_block_is_not_taken(sink: RedisSink):
     assert (await read(sink, span(10, 14), "a0")) == {"a0": b"new"}
 
 
+async def test_offsets_that_were_set_aside_are_told_by_block(sink: RedisSink):
+    await sink.apply(span(0, 9), Writes(aside=[3, 9]))
+    await sink.apply(span(10, 19), Writes(aside=[10]))
+    assert await sink.states.aside(span(0, 9)) == [3, 9]
+    assert await sink.states.aside(span(10, 19)) == [10]
+
+
 async def test_events_come_out_in_order_and_once(sink: RedisSink):
     numbers = range(3 * BATCH + 7)
     writes = Writes(outgoing=events(*numbers))

@@ -79,6 +79,18 @@ def test_keyspaces_by_observation(lineage: Lineage):
     }  # fmt: skip
 
 
+def test_through_what_an_agent_with_state_emits(monkeypatch: pytest.MonkeyPatch):
+    saga = ROOT / "docs/examples/order-saga"
+    monkeypatch.chdir(saga)
+    lineage = of_project(saga)
+    fed = lineage.fed_by(Node(Kind.FIELD, "shop.commands", "amount"))
+    assert {(edge.source.name, edge.agent) for edge in fed} == {
+        (f"shop.fulfilment.{name}", "fulfilment") for name in ("type", "order_id", "amount")
+    }
+    kept = lineage.fed_by(Node(Kind.KEYSPACE, "process:fulfilment"))
+    assert "shop.fulfilment.lines.quantity" in {edge.source.name for edge in kept}
+
+
 def test_names(lineage: Lineage):
     assert [str(n) for n in lineage.first("revenue")] == ["metric revenue"]
     assert [str(n) for n in lineage.first("panel revenue")] == ["panel revenue"]
@@ -149,10 +161,14 @@ def test_an_agent_that_is_missing_is_a_gap(project: Path):
 
 def test_check_finds_a_select_that_names_nothing(project: Path):
     path = project / "topology.yaml"
-    path.write_text(path.read_text().replace("toDecimal128(p.amount", "toDecimal128(p.amont"))
+    select = "SELECT p.amont AS n FROM payments AS p"
+    view = (
+        f"  views: {{v: {{columns: {{n: String}}, order_by: [n], from: {{payments: {select}}}}}}}\n"
+    )
+    path.write_text(path.read_text().replace("  tables:\n", view + "  tables:\n", 1))
     told = json.loads(run("check", "--json", code=2))
     (problem,) = told["problems"]
-    assert problem["path"] == "clickhouse.views.payments_by_minute.from.payments"
+    assert problem["path"] == "clickhouse.views.v.from.payments"
     assert problem["wrong"] == "payments has no column 'amont'"
     assert problem["line"] > 1
 

@@ -13,6 +13,7 @@ import pytest
 
 from headrace.errors import ConfigError
 from headrace.scaffold.agent import agent
+from headrace.scaffold.process import process
 from headrace.scaffold.project import project
 from headrace.scaffold.view import view
 
@@ -54,6 +55,16 @@ def test_a_new_project_with_a_view_and_an_agent(begun: Path):
     assert "panel visits_by_page" in told
 
 
+def test_a_new_process(begun: Path):
+    process(begun, "refund")
+    told = json.loads(run(begun, "headrace.cli.main", "check", "--json"))
+    assert told["valid"]
+    run(begun, "headrace.cli.main", "schemas", "check")
+    assert "3 passed" in run(begun, "pytest", "-q", "tests/test_refund.py")
+    with pytest.raises(ConfigError, match=r"processes.refund, topics.refund.events, .*refund_comm"):
+        process(begun, "refund")
+
+
 def test_skeletons_in_the_shop(shop: Path):
     view(shop, "carts", "shop.sessions", "category", "quantity").write(shop)
     agent(shop, "payers", "shop.payments").write(shop)
@@ -66,7 +77,7 @@ def test_skeletons_in_the_shop(shop: Path):
 def test_a_test_of_a_skeleton_can_fail(begun: Path):
     view(begun, "visits_by_page", None, "page", None).write(begun)
     path = begun / "topology.yaml"
-    path.write_text(path.read_text().replace("count() AS events", "count() * 2 AS events"))
+    path.write_text(path.read_text().replace("events: {count: true}", "events: {sum: seconds}"))
     assert "1 failed" in run(begun, "pytest", "-q", "tests/test_visits_by_page.py", code=1)
 
 

@@ -214,6 +214,29 @@ def test_rows_and_outbox_arrive_once_through_any_kill(old_shop: OldShop, old: Ol
         ids = [event["event_id"] for event in arrived if event["user_id"] == user]
         assert ids == sorted(ids)  # in the order in which they were committed
     _payloads_are_as_any_producer_writes_them(old_shop, old)
+    _a_second_process_takes_over(old_shop, old)
+
+
+def _a_second_process_takes_over(shop: OldShop, old: Old) -> None:
+    def all_told() -> bool:
+        wanted = meant(old.rows("SELECT id, status, inserted FROM history ORDER BY seq"))
+        return by_order(shop.events(CAPTURED)) == wanted
+
+    first = shop.start("sync", "run", "second")
+    old.insert(1)
+    shop.wait_for(all_told, "the first is at work")
+    second = shop.start("sync", "run", "second")
+
+    def taken_over() -> bool:
+        old.insert(1)
+        return first.poll() is not None
+
+    shop.wait_for(taken_over, "the second has fenced the first")
+    assert first.returncode == 1
+    assert "another 'headrace sync run second' has started" in first.communicate()[0]
+    shop.wait_for(all_told, "the second goes on where the first was")
+    second.terminate()
+    assert second.wait(60) == 0
 
 
 def _payloads_are_as_any_producer_writes_them(shop: OldShop, old: Old) -> None:

@@ -80,16 +80,43 @@ def spans(length: int, cuts: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def current(told: Sequence[Row], by: str) -> dict[str, Row]:
-    """The rows that are not retracted: of each id the one of the greatest version, if it stands."""
-    newest: dict[str, Row] = {}
-    ids = set()
+    """The rows that are not retracted: of each id the one of the greatest version, if it stands.
+
+    What is told twice, after a crash, must be the same.
+    """
+    once: dict[str, Row] = {}
     for row in told:
-        assert row["event_id"] not in ids
-        ids.add(row["event_id"])
-        before = newest.get(row[by])
-        assert before is None or before["version"] < row["version"]
+        assert once.setdefault(row["event_id"], row) == row
+    newest: dict[str, Row] = {}
+    for row in sorted(once.values(), key=lambda row: (row["version"], row["retracted"])):
         newest[row[by]] = row
     return {key: row for key, row in newest.items() if not row["retracted"]}
+
+
+def relapsed(
+    make: Callable[[], Driver],
+    log: Sequence[Row],
+    schema: Mapping[str, pl.DataType],
+    first: Sequence[int],
+    second: Sequence[int],
+    blocks: tuple[int, int],
+) -> Driver:
+    """Some blocks of the cut ``first`` are run, then states fall back to before an earlier one.
+
+    ``blocks``: how many are run, and how many of these are lost. From there it goes on in blocks
+    ``second``. What was told stays told.
+    """
+    ran = make()
+    run = list(spans(len(log), first))[: blocks[0]]
+    begin, held = 0, dict(ran.states)
+    for start, behind in run:
+        if len(run) - run.index((start, behind)) == blocks[1]:
+            begin, held = start, dict(ran.states)
+        ran.take(frame(log[start:behind], schema, start))
+    ran.states = held
+    for start, behind in spans(len(log) - begin, second):
+        ran.take(frame(log[begin + start : begin + behind], schema, begin + start))
+    return ran
 
 
 def times(bounds_ms: Sequence[int], hours: int) -> st.SearchStrategy[list[int]]:

@@ -28,26 +28,59 @@ HOUR = 3_600_000
 GAP, DAY = 1_800_000, 24 * HOUR
 Row = dict[str, Any]
 
+CURRENT = """
+SELECT argMaxMerge(user_id) AS user, argMaxMerge(device) AS kind,
+       toUnixTimestamp64Milli(argMaxMerge(started_at)) AS start,
+       argMaxMerge(length_ms) AS length, argMaxMerge(events) AS n,
+       argMaxMerge(conversions) AS converted
+FROM {db}.current_visits GROUP BY session_id HAVING NOT argMaxMerge(retracted)"""
+LINES = """
+SELECT any(order_id) AS o, any(product_id) AS p, any(quantity) AS q, any(category) AS c,
+       any(list_price) AS price
+FROM {db}.order_lines GROUP BY pair_id HAVING sum(if(retracted, -1, 1)) = 1"""
+TOUCHES = """
+SELECT any(order_id) AS o, any(product_id) AS p,
+       toUnixTimestamp64Milli(assumeNotNull(any(matched_at))) AS at
+FROM {db}.touches GROUP BY pair_id HAVING sum(if(retracted, -1, 1)) = 1"""
+BY_CATEGORY = """
+SELECT category, sum(lines) AS l, sum(units) AS u, sum(discount) AS d
+FROM {db}.lines_by_category GROUP BY category HAVING l != 0"""
+
+
+def write(root: Path, name: str) -> None:
+    """The example's files into a folder, its topics, database and keys by ``name``."""
+    shutil.copytree(EXAMPLE / "schemas", root / "schemas")
+    shutil.copy(EXAMPLE / "raw_tables.py", root)
+    text = (EXAMPLE / "topology.yaml").read_text()
+    text = text.replace("shop.", f"{name}.").replace("name: visits", f"name: {name}")
+    text = text.replace("database: visits", f"database: {name}")
+    (root / "topology.yaml").write_text(f"{text}\nredis: {{prefix: {name}}}\n")
+
+
+def import_path(root: Path) -> str:
+    """PYTHONPATH of its workers."""
+    return f"{ROOT}:{root}"
+
 
 class Shop:
-    """The example in ``root`` with topics, database and keys of its own, applied."""
+    """The example in ``root``, applied."""
 
     def __init__(self, root: Path, where: Endpoints) -> None:
-        self.name = f"w{uuid.uuid4().hex[:8]}"
         self.root, self.where = root, where
-        shutil.copytree(EXAMPLE / "schemas", root / "schemas")
-        shutil.copy(EXAMPLE / "raw_tables.py", root)
-        text = (EXAMPLE / "topology.yaml").read_text()
-        text = text.replace("shop.", f"{self.name}.").replace("name: visits", f"name: {self.name}")
-        text = text.replace("database: visits", f"database: {self.name}")
-        (root / "topology.yaml").write_text(f"{text}\nredis: {{prefix: {self.name}}}\n")
         self.topology = topologies.load(root)
-        apply_all(root, self.topology, where)
+        self.name = self.topology.name
         self._client: Any = clickhouse_connect.get_client(dsn=where.clickhouse)
+
+    @classmethod
+    def applied(cls, root: Path, where: Endpoints) -> Shop:
+        """One of its own."""
+        write(root, f"w{uuid.uuid4().hex[:8]}")
+        apply_all(root, topologies.load(root), where)
+        return cls(root, where)
 
     def workers(self, count: int) -> Workers:
         """Workers that are started again when they die, as often as they do."""
-        env = {"PYTHONPATH": f"{ROOT}:{self.root}"}
+        env = {"PYTHONPATH": import_path(self.root)}
         log = self.root / "workers.log"
         return Workers(self.root, count, log_file=log, restarts_in_a_row=1_000_000, env=env)
 
@@ -68,6 +101,17 @@ class Shop:
         return [
             dict(row) for row in self._client.query(select.format(db=self.name)).named_results()
         ]
+
+
+def compared(shop: Shop, made: Made) -> dict[str, tuple[list[Any], list[Any]]]:
+    """What stands and what must stand, of everything that is declared."""
+    found = lines(made.orders, made.catalog)
+    return {
+        "visits": (_told(shop.rows(CURRENT)), visits(made.sessions)),
+        "order_lines": (_told(shop.rows(LINES)), found),
+        "touches": (_told(shop.rows(TOUCHES)), touches(made.orders, made.sessions)),
+        "lines_by_category": (_told(shop.rows(BY_CATEGORY)), _by_category(found)),
+    }
 
 
 class Made:
@@ -200,6 +244,21 @@ def touches(orders: list[Row], sessions: list[Row]) -> list[tuple[Any, ...]]:
             if views:
                 found.append((order["order_id"], line["product_id"], max(views)))
     return sorted(found, key=repr)
+
+
+def _told(rows: list[Row]) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row.values()) for row in rows), key=repr)
+
+
+def _by_category(found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Lines, units and discount from 10.00 by category."""
+    sums: dict[str, list[Any]] = defaultdict(lambda: [0, 0, Decimal(0)])
+    for _, _, quantity, category, price in found:
+        total = sums[category or ""]
+        total[0] += 1
+        total[1] += quantity
+        total[2] += quantity * ((price or Decimal("10.00")) - Decimal("10.00"))
+    return sorted(((name, *values) for name, values in sums.items()), key=repr)
 
 
 def _no_ring() -> Any:

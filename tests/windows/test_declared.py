@@ -68,6 +68,8 @@ def test_the_example_is_expanded_into_agents_and_keyspaces(root: Path):
         ("list_price: price}", "order_id: price}", "joins.order_lines.with.fields.order_id",
          "the result has such a field"),
         ("via: shop.touches.sides", "via: shop.touches", "joins.touches.into", "is 'via', too"),
+        ("via: shop.touches.sides", "via: shop.order_lines.sides", "joins.touches.via",
+         "another join has its sides in it"),
         ("sides, key: key, dedupe: *once, owner: growth", "sides, key: side, dedupe: *once",
          "joins.touches.via", "its key is 'side'"),
         ("order_lines, key: order_id, dedupe: *once,", "order_lines, key: order_id,",

@@ -1,9 +1,10 @@
-"""What is kept and told of a field is the field, bit for bit, whatever its type."""
+"""What is kept and told of a field is the field, whatever its type."""
 
 from __future__ import annotations
 
 import json
 import struct
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -66,9 +67,9 @@ def decoded(event: dict[str, Any]) -> Frame:
 
 
 def bits(frame: Frame) -> list[Any]:
-    """The row, floats as their bits: NaN is itself."""
+    """The row, floats as their bits: zero has a sign, and each NaN is the same."""
     (row,) = frame.df.select(*TYPES).rows()
-    return [struct.pack("<d", v) if isinstance(v, float) else v for v in row]
+    return [struct.pack("<d", v) if isinstance(v, float) and not isnan(v) else repr(v) for v in row]
 
 
 @given(EVENT)

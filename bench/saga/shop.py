@@ -10,20 +10,20 @@ from typing import Any
 
 import clickhouse_connect
 
-from bench.saga.wire import ROOT
+from bench.saga.wire import PROCESS, PROJECT, ROOT
 from headrace import topology
 from headrace.cli.apply import apply_all
 from headrace.endpoints import Endpoints
 from headrace.workers import Workers
-from loadgen.fulfilment import Faults, Services
+from loadgen.fulfilment import Faults, Order, Services
 from loadgen.fulfilment.runner import Runner
-from tests.process.story import PROJECT
-
-PROCESS = "fulfilment"
 
 
 class Shop:
-    """The example in ``root``, quicker, with topics, database and keys of its own, applied."""
+    """The example in ``root``, with topics, database and keys of its own, applied.
+
+    ``seconds`` by state: what its timer waits, instead of what is declared.
+    """
 
     def __init__(self, root: Path, where: Endpoints, **seconds: float) -> None:
         self.name = f"s{uuid.uuid4().hex[:8]}"
@@ -57,17 +57,28 @@ class Shop:
 
     def ends(self) -> dict[str, str]:
         """The final states of the orders that are in one now."""
-        return {
-            row["instance"]: row["state"]
-            for row in self._rows(
-                "SELECT instance, argMax(to_state, sequence) AS state FROM transitions "
-                "GROUP BY instance HAVING argMax(final, sequence)"
-            )
-        }
+        found = self._rows(
+            "SELECT instance, argMax(to_state, sequence) AS state FROM transitions "
+            "GROUP BY instance HAVING argMax(final, sequence)"
+        )
+        return {row["instance"]: row["state"] for row in found}
 
-    def transitions(self) -> list[dict[str, Any]]:
-        """All rows, by instance and number."""
-        return self._rows("SELECT * FROM transitions ORDER BY instance, sequence")
+    def wrong(self, services: Services, placed: list[Order]) -> list[str]:
+        """What is not as it must be: ends, the services' books, the history of each order."""
+        books, ends = services.books, self.ends()
+        told = books.wrong()
+        told += [
+            f"{order.id}: {ends.get(order.id)}"
+            for order in placed
+            if not books.legal(order, ends.get(order.id, ""))
+        ]
+        before: dict[str, tuple[int, str]] = {}
+        for row in self._rows("SELECT * FROM transitions ORDER BY instance, sequence"):
+            number, state = before.get(row["instance"], (0, "new"))
+            if (row["sequence"], row["from_state"]) != (number + 1, state):
+                told.append(f"{row['instance']}: {row['sequence']} follows {number} ({state})")
+            before[row["instance"]] = row["sequence"], row["to_state"]
+        return told
 
     def _rows(self, select: str) -> list[dict[str, Any]]:
         client: Any = clickhouse_connect.get_client(dsn=self.where.clickhouse, database=self.name)

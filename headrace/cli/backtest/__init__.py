@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,21 +18,15 @@ from headrace.archive.history import History
 from headrace.archive.reader import Archive
 from headrace.backtest import asked, difference, files
 from headrace.backtest.difference import Difference
-from headrace.backtest.filling import fill
 from headrace.backtest.frames import Frames
 from headrace.backtest.moments import Stretch, moment
 from headrace.block import TopicPartition
+from headrace.cli.backtest import views
 from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError, HeadraceError
 from headrace.lag import LagReader
 from headrace.security import grants
-from headrace.topology.model import Topology, View
-from sinks.clickhouse import contents
-from sinks.clickhouse.asof import ViewAsOf
-from sinks.clickhouse.offline import OfflineViews
-
-#: The field of event time, where none is declared.
-TIME = "occurred_at"
+from headrace.topology.model import Topology
 
 
 class Behind(HeadraceError):
@@ -40,7 +34,7 @@ class Behind(HeadraceError):
 
 
 def backtest(
-    view: Annotated[str, typer.Argument(help="A view of clickhouse.views.")],
+    view: Annotated[str, typer.Argument(help="A view of clickhouse.views or of declared.")],
     from_: Annotated[
         str | None, typer.Option("--from", help="Events from this time on: ISO 8601 or ms.")
     ] = None,
@@ -71,30 +65,27 @@ def backtest(
     """
     if compare and (from_ or to or as_of):
         raise ConfigError("--compare: the store has all times; leave --from, --to, --as-of out")
+    if as_of and (from_ or to):
+        raise ConfigError("--as-of: its moments say how far; leave --from and --to out")
     root = Path.cwd()
     declared, where = topology.load(root), endpoints.load(root)
-    shape = _known(declared, view)
+    offline = views.offline(root, declared, view)
     grants.check(where.kafka, grants.archive(declared))
     settings = declared.archive
     at = url or (settings.url if settings else None)
-    time_field = (settings and settings.event_time) or TIME
-    stretch = Stretch(time_field, moment("--from", from_), moment("--to", to))
-    given = None if as_of is None else files.read(as_of)
-    wanted = None if given is None else asked.asked(given, shape.order_by, timestamp)
-    ends = _drained(declared, where, view) if compare else None
+    stretch = Stretch(offline.time, moment("--from", from_), moment("--to", to))
+    given = None if as_of is None else files.read(as_of, offline.asked_key)
+    wanted = None if given is None else asked.asked(given, offline.asked_key, timestamp)
+    ends = _drained(declared, where, offline.topics) if compare else None
     began = time.monotonic()
-    with History(Archive(at) if at else None, where.kafka) as history:
+    headers = any(declared.topics[topic].dedupe for topic in offline.topics)
+    with History(Archive(at) if at else None, where.kafka, headers=headers) as history:
         frames = Frames(root, declared, history)
         with _told(json) as tell:
             if given is None or wanted is None:
-                with OfflineViews(root, declared, [view]) as views:
-                    fill(declared, frames, views, stretch, ends, tell)
-                    table = views.rows(view)
+                table = offline.table(frames, stretch, ends, tell)
             else:
-                with ViewAsOf(root, declared, view, time_field) as then:
-                    fill(declared, frames, then, stretch, ends, tell)
-                    values = [name for name in shape.columns if name not in shape.order_by]
-                    table = asked.joined(given, then.answers(wanted), values)
+                table = offline.then(frames, given, wanted, tell)
     begins = {str(tp): begin for tp, begin in frames.begins.items() if begin}
     report: dict[str, Any] = {
         "view": view, "rows": table.height, "seconds": round(time.monotonic() - began, 3),
@@ -102,7 +93,12 @@ def backtest(
     }  # fmt: skip
     if out is not None:
         files.write(table, out)
-    found = _compare(declared, where, view, table, examples) if compare else None
+    found = None
+    if compare:
+        held = offline.held(where.clickhouse)
+        found = difference.compare(
+            table, held, offline.key, within=offline.within, examples=examples
+        )
     if found is not None:
         report |= _as_dict(found)
     if json:
@@ -113,21 +109,11 @@ def backtest(
         raise typer.Exit(1)
 
 
-def _known(declared: Topology, view: str) -> View:
-    found = declared.clickhouse.views.get(view)
-    if found is None:
-        raise ConfigError(
-            f"{view!r} is no view of topology.yaml; there are: "
-            f"{', '.join(declared.clickhouse.views)}"
-        )
-    return found
-
-
-def _drained(declared: Topology, where: Endpoints, view: str) -> dict[TopicPartition, int]:
+def _drained(
+    declared: Topology, where: Endpoints, topics: Sequence[str]
+) -> dict[TopicPartition, int]:
     """The end of each partition that feeds the view; all before it must be in the store."""
-    tables = declared.clickhouse.tables
-    topics = {tables[table].topic for table in declared.clickhouse.views[view].from_}
-    with LagReader(where.kafka, declared.name, declared.topic_partitions(sorted(topics))) as lags:
+    with LagReader(where.kafka, declared.name, declared.topic_partitions(topics)) as lags:
         found = lags.read()
     behind = [f"  {tp} is {lag.behind:,} offsets behind" for tp, lag in found.items() if lag.behind]
     if behind:
@@ -136,15 +122,6 @@ def _drained(declared: Topology, where: Endpoints, view: str) -> dict[TopicParti
             + "\n".join(behind)
         )
     return {tp: lag.end for tp, lag in found.items()}
-
-
-def _compare(
-    declared: Topology, where: Endpoints, view: str, table: pl.DataFrame, examples: int
-) -> Difference:
-    shape = declared.clickhouse.views[view]
-    sql = contents.select(declared.clickhouse.database, view, shape)
-    held = contents.held(where.clickhouse, sql)
-    return difference.compare(table, held, shape.order_by, examples=examples)
 
 
 @contextmanager
