@@ -14,12 +14,14 @@ from rich.console import Console
 from bench.saga.shop import Shop
 from bench.saga.wire import PROCESS
 from headrace.delivery.crash import KEYED_POINTS, POINTS
-from loadgen.fulfilment import Faults, Services, orders
+from loadgen.fulfilment import Faults, Order, Services, orders
 from loadgen.fulfilment.runner import Runner
 from tests.chaos.faults import Scene, kill_all_workers
-from tests.chaos.subjects.subject import PER_FAULT_S, Plan, Proof
+from tests.chaos.subjects.subject import Plan, Proof
 
 ORDERS_PER_S = 6
+#: Orders are made for so many seconds at a time, until faults are over.
+STRETCH_S = 5
 QUICK = Faults(0.1, 0.05, 0.05, 0.05, 0.1, delay_ms=100, late_ms=4_000)
 #: Nothing more can come after so long without a change: what is late, and what is sent again.
 CALM_S = 2 * QUICK.late_ms / 1_000
@@ -51,14 +53,13 @@ class Saga:
             authorising=4, reserving=4, shipping=4, capturing=2, cancelling=2,
         )  # fmt: skip
         self.declared = self._shop.topology
-        random = Random(plan.seed)
+        self._random = random = Random(plan.seed)
         self._services = Services(QUICK, random)
-        count = max(60, round(plan.faults * PER_FAULT_S * ORDERS_PER_S))
-        now = time.time_ns() // 1_000_000
-        self._placed = list(orders(count, random, QUICK, now, ORDERS_PER_S))
+        self._placed: list[Order] = []
         process = self.declared.processes[PROCESS]
         topics = (process.topic, process.commands_topic)
         self._runner = Patient(self.root, plan.where.kafka, topics, self._services, QUICK, random)
+        self._enough = threading.Event()
         self._stop = threading.Event()
         self._failed: Exception | None = None
         self._thread = threading.Thread(target=self._serve, name="services", daemon=True)
@@ -69,13 +70,27 @@ class Saga:
 
     def _serve(self) -> None:
         try:
-            self._runner.run(self._placed, self._stop.is_set)
+            while not self._enough.is_set():
+                self._stretch()
+            self._runner.run([], self._stop.is_set)
         except Exception as error:
             self._failed = error
+
+    def _stretch(self) -> None:
+        """Orders of some seconds, and all that goes on meanwhile."""
+        placed = orders(
+            ORDERS_PER_S * STRETCH_S, self._random, QUICK, time.time_ns() // 1_000_000,
+            ORDERS_PER_S, first=len(self._placed),
+        )  # fmt: skip
+        until = time.monotonic() + STRETCH_S
+        new = list(placed)
+        self._placed += new
+        self._runner.run(new, lambda: time.monotonic() > until)
 
     def end(self, scene: Scene) -> None:
         """See ``Subject``. Workers whose clocks are wrong make room for others."""
         kill_all_workers(scene)
+        self._enough.set()
         deadline, calm_since, before = time.monotonic() + END_S, time.monotonic(), -1
         while time.monotonic() - calm_since < CALM_S:
             if self._failed is not None:
@@ -107,6 +122,7 @@ class Saga:
 
     def close(self) -> None:
         """See ``Subject``."""
+        self._enough.set()
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(END_S)

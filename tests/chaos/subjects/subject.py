@@ -12,9 +12,6 @@ from headrace.endpoints import Endpoints
 from headrace.topology import Topology
 from tests.chaos.faults import Scene
 
-#: Seconds of load planned for each fault: most take less, and recoveries overlap.
-PER_FAULT_S = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -9,12 +9,15 @@ from rich.console import Console
 
 from headrace.delivery.crash import KEYED_POINTS, POINTS
 from tests.chaos.faults import Scene
-from tests.chaos.subjects.subject import PER_FAULT_S, Plan, Proof
+from tests.chaos.subjects.subject import Plan, Proof
 from tests.windows import shop
 
-#: Parts of the load a second, and orders in each; with an order come some six other events.
+#: Parts of the load a second, and orders in each; with an order come some four other events.
 PARTS_PER_S = 2
-ORDERS = 8
+ORDERS = 3
+#: Seconds of load for each fault, more than they take: a worker that is to die in a named step does
+#: not while nothing comes.
+PER_FAULT_S = 15.0
 SEND_S = 120.0
 
 
