@@ -39,7 +39,7 @@ from headrace.archive.cut import Cut
 from headrace.archive.history import History
 from headrace.archive.log import Log
 from headrace.archive.reader import Archive
-from headrace.backtest.difference import compare
+from headrace.backtest.difference import Difference, compare
 from headrace.backtest.filling import fill
 from headrace.backtest.frames import Frames
 from headrace.backtest.moments import Stretch
@@ -99,9 +99,9 @@ def run(
             again = _streamed(where, declared)
             found["replayed"] = {view: again[view] for view in replays or again}
             with step("declared, in Polars"):
-                found["declared"] = _in_polars(root, where, declared)
+                in_polars = _in_polars(root, where, declared)
     report["views"] = {
-        view: _judged(declared, view, rows, found) for view, rows in streamed.items()
+        view: _judged(declared, view, rows, found, in_polars) for view, rows in streamed.items()
     }
     report["equal"] = not any(
         differing for view in report["views"].values() for differing in view["differing"].values()
@@ -197,15 +197,16 @@ def _offline(root: Path, where: Endpoints, declared: Topology, url: str | None) 
         return {name: views.rows(name) for name in names}
 
 
-def _in_polars(root: Path, where: Endpoints, declared: Topology) -> dict[str, pl.DataFrame]:
-    """Every declared view that ClickHouse keeps, over archive and log."""
-    tables = {}
+def _in_polars(root: Path, where: Endpoints, declared: Topology) -> dict[str, Difference]:
+    """Every declared view that ClickHouse keeps, over archive and log, as its readers see it."""
+    found = {}
     for name in declared.declared.keys() & declared.clickhouse.views.keys():
+        view = DeclaredView(root, declared, name)
         with History(Archive(_url(declared)), where.kafka) as history:
             frames = Frames(root, declared, history)
-            view = DeclaredView(root, declared, name)
-            tables[name] = view.table(frames, ALL_TIMES, None, lambda _: None)
-    return tables
+            table = view.table(frames, ALL_TIMES, None, lambda _: None)
+        found[name] = compare(table, view.held(where.clickhouse), view.key, within=view.within)
+    return found
 
 
 def _archive(where: Endpoints, declared: Topology) -> dict[str, Any]:
@@ -240,11 +241,17 @@ def _forget_half(where: Endpoints, declared: Topology) -> None:
 
 
 def _judged(
-    declared: Topology, view: str, streamed: pl.DataFrame, found: Mapping[str, Tables]
+    declared: Topology,
+    view: str,
+    streamed: pl.DataFrame,
+    found: Mapping[str, Tables],
+    in_polars: Mapping[str, Difference],
 ) -> dict[str, Any]:
     key = declared.clickhouse.views[view].order_by
     others = {way: tables[view] for way, tables in found.items() if view in tables}
     compared = {way: compare(table, streamed, key) for way, table in others.items()}
+    if view in in_polars:
+        compared["declared"] = in_polars[view]
     return {
         "rows": streamed.height,
         "differing": {way: one.differing for way, one in compared.items()},

@@ -103,11 +103,16 @@ class Log:
         """
         self._consumer.assign([KafkaTP(*tp, offset) for tp, offset in starts.items()])
         at = dict(starts)
+        only = list(at)
         while True:
             messages = self._consumer.consume(BATCH, POLL_S)
             if not messages:
                 yield None
-            for tp, batch in _by_partition(messages).items():
+            # One partition's records need not be told apart, which costs a tenth of the reading.
+            batches = (
+                _by_partition(messages) if len(at) > 1 or not messages else {only[0]: messages}
+            )
+            for tp, batch in batches.items():
                 yield from self._told(tp, batch, at)
 
     def _told(

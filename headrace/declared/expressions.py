@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from headrace.declared import convert, logic
 from headrace.declared import operators as ops
 from headrace.declared.leaves import Fields
 from headrace.declared.value import Type, Value
@@ -23,9 +24,9 @@ from headrace.rules.wrong import Wrong
 Make = Callable[[Sequence[Value]], Value]
 
 _BINARY: Final[dict[str, Make]] = {
-    **{name: ops.comparison(name) for name in ops.COMPARISONS},
-    "And": ops.both,
-    "Or": ops.either,
+    **{name: logic.comparison(name) for name in logic.COMPARISONS},
+    "And": logic.both,
+    "Or": logic.either,
     "Plus": ops.plus,
     "Minus": ops.minus,
     "Mul": ops.times,
@@ -37,9 +38,9 @@ _BINARY: Final[dict[str, Make]] = {
 _FUNCTIONS: Final[dict[str, Make]] = {
     **_BINARY,
     **{f"Sql.Binary.{name}": make for name, make in _BINARY.items()},
-    "Boolean.Not": ops.negation,
-    "Boolean.IsNull": ops.is_null,
-    "Boolean.IsNotNull": ops.is_not_null,
+    "Boolean.Not": logic.negation,
+    "Boolean.IsNull": logic.is_null,
+    "Boolean.IsNotNull": logic.is_not_null,
     "Coalesce": ops.coalesce,
     "StringExpr.StartsWith": ops.starts_with,
     "StringExpr.LenChars": ops.length,
@@ -62,7 +63,7 @@ def compile_text(text: str, fields: Fields) -> Value:
         raise Wrong(None, text, "nests too deeply", "give parts of it names by map") from None
     try:
         return _Compiler(text, fields).value(tree)
-    except ops.Unfit as error:
+    except convert.Unfit as error:
         raise Wrong(None, text, str(error), error.fix) from error
 
 
@@ -99,7 +100,7 @@ class _Compiler:
             found = self._fields.inner(outer[1], inner) if outer[0] == "Column" else None
             return self._found(found, f"{outer[1]}.{inner}")
         if name.startswith("Sql.IsIn"):
-            return ops.within(self.value(inputs[0]), _listed(inputs[1]))
+            return logic.within(self.value(inputs[0]), _listed(inputs[1]))
         return self._call(name, inputs)
 
     def _call(self, name: str, inputs: list[Any]) -> Value:
@@ -113,10 +114,10 @@ class _Compiler:
         try:
             value = pl.select(_expression(node)).to_series()
         except pl.exceptions.PolarsError as error:  # as 1e999 is
-            raise ops.Unfit("a literal is beyond its type", "write a smaller one") from error
+            raise convert.Unfit("a literal is beyond its type", "write a smaller one") from error
         if "Series" in body:
             raise self._unknown("a list")
-        return ops.literal(value[0], value.dtype)
+        return convert.literal(value[0], value.dtype)
 
     def _found(self, value: Value | None, name: str) -> Value:
         if value is None:
@@ -155,8 +156,8 @@ def _listed(node: Any) -> list[Value]:
     """What stands behind IN."""
     body = node.get("Literal") if isinstance(node, dict) else None
     if not isinstance(body, dict) or "Series" not in body:
-        raise ops.Unfit("IN needs a list of literals", "write IN ('a', 'b')")
+        raise convert.Unfit("IN needs a list of literals", "write IN ('a', 'b')")
     series = pl.select(_expression(node)).to_series()
     if isinstance(series.dtype, pl.List):
         series = series.explode(empty_as_null=False)
-    return [ops.literal(value, series.dtype) for value in series]
+    return [convert.literal(value, series.dtype) for value in series]

@@ -13,10 +13,11 @@ from typing import Any
 import polars as pl
 
 from headrace.declared import windows
+from headrace.declared.convert import Unfit, as_float, as_text, literal
 from headrace.declared.expressions import compile_text
 from headrace.declared.kinds import KINDS, given, why
 from headrace.declared.leaves import Fields
-from headrace.declared.operators import Unfit, as_float, as_text, comparison, literal
+from headrace.declared.logic import comparison
 from headrace.declared.shape import Shape
 from headrace.declared.value import Type, Value
 from headrace.declared.windows import Begins

@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from headrace.declared.operators import divisor
+from headrace.declared.convert import divisor
 
 ACCURACY: Final = 0.01
 #: Values beyond are left out: ClickHouse's sketch can't hold the greatest doubles.

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
-from headrace.declared.operators import quoted
+from headrace.declared.convert import quoted
 from headrace.rules.wrong import Wrong
 from headrace.topology.declared import MAX_HOPS, Window, span_ms
 

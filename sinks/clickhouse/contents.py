@@ -48,6 +48,18 @@ def finished(column: str, kind: str) -> str:
     return f"{state[1]}Merge{state[2] or ''}({column})" if state else f"any({column})"
 
 
+def timed(df: pl.DataFrame, view: View) -> pl.DataFrame:
+    """With points in time and dates in the place of the numbers that Arrow gets for them."""
+    numbers = [n for n in df.columns if n in view.columns and df.schema[n].is_integer()]
+    return df.with_columns(
+        pl.from_epoch(pl.col(n).cast(pl.Int64), "s").dt.replace_time_zone("UTC")
+        if view.columns[n].startswith("DateTime")
+        else pl.col(n).cast(pl.Int32).cast(pl.Date)
+        for n in numbers
+        if view.columns[n].startswith("Date")
+    )
+
+
 def frame_of(stream: bytes) -> pl.DataFrame:
     """An answer in ``FORMAT``."""
     return pl.read_ipc_stream(io.BytesIO(stream))

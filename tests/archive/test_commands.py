@@ -147,9 +147,9 @@ def test_a_backtest_of_a_stretch_of_time_and_as_of_moments(project, command, tmp
         for meter, at in (("m3", minute), ("m1", START_MS))
     ]
     for view in ("by_meter", "totals"):
-        said = command("backtest", view, "--as-of", str(file), "--out", str(tmp_path / "s.csv"))
+        said = command("backtest", view, "--as-of", str(file), "--out", str(tmp_path / "s.parquet"))
         assert said.code == 0, said
-        assert pl.read_csv(tmp_path / "s.csv")["readings"].to_list() == [*expected, None]
+        assert pl.read_parquet(tmp_path / "s.parquet")["readings"].to_list() == [*expected, None]
 
 
 def test_what_there_is_to_backtest_is_listed(project, command):

@@ -197,11 +197,11 @@ def _fault(name: str, scene: Scene, watch: Watch, rng: random.Random) -> dict[st
 
 
 def _topics(scene: Scene, sink: str | None) -> set[str]:
-    """The topics that a sink takes; all, without one."""
-    agents = scene.declared.agents.values()
+    """The topics that a sink takes; without one all that are read."""
+    agents = list(scene.declared.agents.values())
     if sink == "redis":
-        return {topic for agent in agents if agent.writes.keyspaces for topic in agent.reads}
-    return set(scene.declared.topics)
+        agents = [agent for agent in agents if agent.writes.keyspaces or agent.state]
+    return {topic for agent in agents for topic in agent.reads}
 
 
 def _told(fault: dict[str, Any]) -> str:
@@ -212,8 +212,7 @@ def _told(fault: dict[str, Any]) -> str:
 
 def _drain(scene: Scene) -> None:
     deadline = time.monotonic() + DRAIN_S
-    read = {topic for agent in scene.declared.agents.values() for topic in agent.reads}
-    tps = scene.declared.topic_partitions(sorted(read))
+    tps = scene.declared.topic_partitions(sorted(_topics(scene, None)))
     with LagReader(scene.where.kafka, scene.declared.name, tps) as reader:
         while any(lag.behind for lag in reader.read().values()):
             if time.monotonic() > deadline:

@@ -16,7 +16,7 @@ from headrace.schema import Registry
 from headrace.testing import Project
 from tests.declared import held, oracle
 from tests.declared.cases import DECLARED
-from tests.declared.test_laws import LAWS, logs, project, records, registry, sources, times
+from tests.declared.test_laws import LAWS, logs, project, records, registry, shown, sources, times
 from tests.strategies import DAY_MS, HOUR_MS, START_MS
 
 __all__ = ["project", "registry"]  # fixtures
@@ -78,7 +78,7 @@ def test_it_never_knows_of_later_events(
         then = row_of(name, told, keys, row[AT])
         if then is not None:
             expected.append({ROW: number, **{field: then[field] for field in fields}})
-    assert held.rows(found) == times(expected, "since")
+    assert held.rows(found) == shown(name, times(expected, "since"))
 
 
 def test_many_rows_of_one_key_are_looked_at_in_parts(project, registry, monkeypatch):

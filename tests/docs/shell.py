@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 PATIENCE_S = 90.0
 #: Commands that only read: their answer may not be there yet, so they are asked again.
@@ -52,7 +53,7 @@ class Shell:
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._out = (folder / ".out").open("w+", encoding="utf-8")
         self._process = subprocess.Popen(
-            ["bash", "--norc", "-m"], cwd=folder, env=dict(environ), stdin=subprocess.PIPE,
+            ["bash", "--norc"], cwd=folder, env=dict(environ), stdin=subprocess.PIPE,
             stdout=self._out, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
 
@@ -70,7 +71,9 @@ class Shell:
     def _once(self, block: Block, deadline: float) -> tuple[int, str]:
         assert self._process.stdin is not None
         begin = self._out.seek(0, os.SEEK_END)
-        self._process.stdin.write(f"{block.command}\necho; echo end-of-block $?\n")
+        # Not a subshell: folders, variables and jobs stay. The shell's own input is not its.
+        whole = f"{{\n{block.command}\n}} < /dev/null\n"
+        self._process.stdin.write(f"{whole}code=$?; echo; echo end-of-block $code\n")
         self._process.stdin.flush()
         while True:
             self._out.seek(begin)
@@ -82,7 +85,7 @@ class Shell:
             time.sleep(0.02)
 
     def close(self) -> None:
-        """End the shell; it ends its jobs, each a process group of its own."""
+        """End the shell and its jobs."""
         assert self._process.stdin is not None
         if self._process.poll() is None:
             self._process.stdin.write("\nkill $(jobs -p); wait; exit\n")
@@ -90,6 +93,8 @@ class Shell:
             try:
                 self._process.wait(30)
             except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                process = psutil.Process(self._process.pid)
+                for one in [*process.children(recursive=True), process]:
+                    one.kill()
                 self._process.wait()
         self._out.close()

@@ -54,7 +54,7 @@ class HandWritten:
         """All of it, one row a key."""
         with OfflineViews(self._root, self._topology, [self._name]) as views:
             fill(self._topology, frames, views, stretch, ends, tell)
-            return views.rows(self._name)
+            return contents.timed(views.rows(self._name), self._view)
 
     def then(
         self, frames: Frames, given: pl.DataFrame, wanted: pl.DataFrame, tell: Tell
@@ -68,7 +68,8 @@ class HandWritten:
     def held(self, url: str) -> pl.DataFrame:
         """What the running ClickHouse has of it."""
         database = self._topology.clickhouse.database
-        return contents.held(url, contents.select(database, self._name, self._view))
+        held = contents.held(url, contents.select(database, self._name, self._view))
+        return contents.timed(held, self._view)
 
 
 class DeclaredView:
@@ -109,7 +110,9 @@ class DeclaredView:
             raise ConfigError(
                 f"--compare: {self._name!r} is kept in Redis alone; 'headrace verify' compares that"
             )
-        return contents.held(url, reading.select(self._plan), self._topology.clickhouse.database)
+        config = self._topology.clickhouse
+        held = contents.held(url, reading.select(self._plan), config.database)
+        return contents.timed(held, config.views[self._name])
 
     def _read(
         self, frames: Frames, stretch: Stretch, ends: Ends, tell: Tell
