@@ -20,7 +20,7 @@ from headrace.errors import Terminal, Transient
 from headrace.replay import cut
 from headrace.replay.build import Build, Phase, Range, Span
 from headrace.replay.copying import Copying, Pace, _cut
-from sinks.clickhouse.compared import as_text
+from sinks.clickhouse.compared import merged
 from sinks.clickhouse.versions import behind, instead, number, shown
 
 TP = TopicPartition("t", 0)
@@ -192,7 +192,7 @@ def test_a_source_is_stood_in_for_without_touching_the_select():
     ],
 )
 def test_columns_are_finalised(kind: str, sql: str):
-    assert as_text("c", kind) == sql
+    assert merged("c", kind) == sql
 
 
 def test_a_range_says_where_it_is():
