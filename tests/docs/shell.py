@@ -61,7 +61,7 @@ class Shell:
         """What a block printed; raises AssertionError where that is not what the page says."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            code, found = self._once(block, deadline)
+            code, found = self._once(block, time.monotonic() + PATIENCE_S)
             if code == 0 and (block.answer is None or fits(block.answer, found)):
                 return found
             again = block.command.startswith(READING) and time.monotonic() < deadline
