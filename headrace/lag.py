@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from types import TracebackType
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaTP
 
 from headrace.block import TopicPartition
+from headrace.closing import Closing
 from headrace.errors import Transient
 from headrace.security import grants
 from headrace.security.link import Link
@@ -35,7 +35,7 @@ class Lag:
         return self.end - max(self.begin, self.committed or 0)
 
 
-class LagReader:
+class LagReader(Closing):
     """Asks the broker for committed and end offsets. Never joins the group."""
 
     def __init__(
@@ -63,17 +63,6 @@ class LagReader:
                 "isolation.level": "read_uncommitted",
             }
         )
-
-    def __enter__(self) -> LagReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Disconnect."""

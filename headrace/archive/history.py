@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from types import TracebackType
 
 from headrace.archive.log import Log
 from headrace.archive.reader import Archive, joined
 from headrace.block import Block, TopicPartition
+from headrace.closing import Closing
 
 
-class History:
+class History(Closing):
     """Archive and log as one. Methods raise Transient, ConfigError, and Terminal.
 
     What both have is read from the archive. Terminal names the range that neither of them has, or
@@ -23,17 +23,6 @@ class History:
         self._archive = archive
         self._open_log = partial(Log, bootstrap, headers=headers)
         self._log = self._open_log()
-
-    def __enter__(self) -> History:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Disconnect."""

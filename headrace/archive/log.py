@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from types import TracebackType
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
@@ -14,6 +13,7 @@ from confluent_kafka import TopicPartition as KafkaTP
 from headrace.block import Block, TopicPartition
 from headrace.client.blocks import block_of
 from headrace.client.ranges import committed_only
+from headrace.closing import Closing
 from headrace.errors import ConfigError, Terminal, Transient
 from headrace.security import grants
 from headrace.security.link import Link
@@ -37,7 +37,7 @@ class Read:
     end: int | None = None
 
 
-class Log:
+class Log(Closing):
     """Kafka's topics. Joins no group and commits nothing. Methods raise Transient, ConfigError."""
 
     def __init__(self, bootstrap: str, *, headers: bool = True) -> None:
@@ -53,17 +53,6 @@ class Log:
                 "fetch.message.max.bytes": 8 << 20,
             }
         )
-
-    def __enter__(self) -> Log:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Disconnect."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from types import TracebackType
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaTP
 
+from headrace.closing import Closing
 from headrace.errors import ConfigError, HeadraceError, Transient
 from headrace.security.link import Link
 
@@ -34,7 +34,7 @@ def committed_only(link: Link, group: str) -> dict[str, Any]:
     }
 
 
-class RangeReader:
+class RangeReader(Closing):
     """Reads what is committed of one topic; ``partitions`` are those that it has."""
 
     def __init__(self, bootstrap: str, topic: str, group: str, what: str = "topic") -> None:
@@ -54,17 +54,6 @@ class RangeReader:
             self._consumer.close()
             raise
         self.partitions: list[int] = sorted(found.partitions)
-
-    def __enter__(self) -> RangeReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Disconnect."""

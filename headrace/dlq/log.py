@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from types import TracebackType
 
 from confluent_kafka import Message
 
 from headrace.client.ranges import RangeReader
+from headrace.closing import Closing
 from headrace.dlq.place import Place
 from headrace.security import grants
 
 
-class DeadLetterLog:
+class DeadLetterLog(Closing):
     """Reads what is committed; commits nothing."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
@@ -21,15 +21,8 @@ class DeadLetterLog:
         self._reader = RangeReader(bootstrap, topic, grants.LETTERS_GROUP, "dead-letter topic")
         self.partitions = self._reader.partitions
 
-    def __enter__(self) -> DeadLetterLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Disconnect."""
         self._reader.close()
 
     def records(self) -> Iterator[Message]:

@@ -6,12 +6,12 @@ import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import chdb
 import polars as pl
 
+from headrace.closing import Closing
 from headrace.errors import ConfigError, Terminal
 from headrace.topology.model import Topology
 from sinks.clickhouse.contents import FORMAT, SETTINGS, frame_of, select
@@ -24,7 +24,7 @@ ROWS = 262_144
 _JOIN = re.compile(r"(?<!array)\s+join\b", re.IGNORECASE)
 
 
-class OfflineViews:
+class OfflineViews(Closing):
     """Views and the tables that feed them, which keep nothing themselves.
 
     One can be open in a process at a time: chDB has one data folder.
@@ -46,17 +46,6 @@ class OfflineViews:
         self._folder = tempfile.TemporaryDirectory(prefix="headrace-backtest-")
         self._connection: Any = chdb.connect(str(Path(self._folder.name) / "data"))
         self._make(root, topology)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Forget all of it."""
