@@ -19,10 +19,15 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the services, so that ``-m 'not services'`` runs everywhere."""
+    """Mark what needs the services, so that ``-m 'not services'`` runs everywhere.
+
+    Files with slow tests come first: a file goes to one process, and none must be left for the end.
+    """
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.services)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

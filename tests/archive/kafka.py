@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer
 from confluent_kafka import TopicPartition as KafkaTP
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -27,6 +28,7 @@ class Topic:
         created[self.name].result(DEADLINE_S)
         self._producer: Any = None
         self._sent = 0
+        self._last = -1
 
     def send(self, count: int, *, abort: bool = False, leave_open: bool = False) -> None:
         """One transaction, which leaves a control record in the log, whatever becomes of it."""
@@ -44,16 +46,32 @@ class Topic:
                 None if number % 5 == 2 else b"key %d" % (number % 3),
                 timestamp=START_MS + number * 60_000,
                 headers=[("n", b"%d" % number), ("n", None)] if number % 4 == 1 else None,
+                on_delivery=self._delivered,
             )
         self._producer.flush(DEADLINE_S)
         if abort:
             self._producer.abort_transaction(DEADLINE_S)
+            self._ended()
         elif not leave_open:
             self.commit()
 
     def commit(self) -> None:
         """Commit the transaction that was left open."""
         self._producer.commit_transaction(DEADLINE_S)
+        self._ended()
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        assert error is None, error
+        self._last = message.offset()
+
+    def _ended(self) -> None:
+        """Wait for the marker behind the last record: it is written after the commit's answer."""
+        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": self.name})
+        deadline = time.monotonic() + DEADLINE_S
+        while consumer.get_watermark_offsets(KafkaTP(*self.tp), DEADLINE_S)[1] < self._last + 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        consumer.close()
 
     def trim(self, before: int) -> None:
         """Remove what lies before an offset."""

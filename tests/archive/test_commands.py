@@ -20,6 +20,8 @@ from tests.archive.project import ROOT, START_MS, Project, reading
 from tests.integration.commands import Commands
 from tests.sinks.redis_servers import until
 
+pytestmark = pytest.mark.slow
+
 METERS = ["m1", "m2", "m3", "m4"]
 #: Times go up and down, and some events are sent twice.
 _SENT = [reading(n, METERS[n % 4], f"{n % 97}.{n % 10}", n % 7 * 30) for n in range(3_000)]

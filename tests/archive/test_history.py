@@ -20,6 +20,8 @@ from tests.archive.kafka import Topic
 from tests.archive.records import HOUR_MS, records_of
 from tests.sinks.redis_servers import until
 
+pytestmark = pytest.mark.slow
+
 CUT = Cut(rows=7, nbytes=10_000, slot_ms=HOUR_MS, group_rows=4)
 
 

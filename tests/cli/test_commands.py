@@ -14,6 +14,7 @@ from pathlib import Path
 import clickhouse_connect
 import pytest
 import redis
+import yaml
 
 import loadgen.verify
 from headrace import stack as services
@@ -142,23 +143,44 @@ def test_plan_finds_nothing_after_apply_and_conflicts_are_told(shell):
         path.write_text(text)
 
 
+#: A view written by hand, with one letter too few.
+MISTYPED = {
+    "columns": {
+        "minute": "DateTime('UTC')",
+        "type": "LowCardinality(String)",
+        "method": "LowCardinality(String)",
+        "payments": "SimpleAggregateFunction(sum, UInt64)",
+        "amount": "SimpleAggregateFunction(sum, Decimal(38, 2))",
+    },
+    "order_by": ["minute", "type", "method"],
+    "from": {
+        "payments": "SELECT toStartOfMinute(occurred_at) AS minute, type, method, "
+        "count() AS payments, sum(toDecimal128(p.amont, 2)) AS amount "
+        "FROM payments AS p GROUP BY minute, type, method"
+    },
+}
+
+
 def test_plan_tells_what_a_change_touches(shell):
     path = shell.root / "topology.yaml"
     text = path.read_text()
-    narrower = text.replace(
-        "revenue: SimpleAggregateFunction(sum, Decimal(38, 2))",
-        "revenue: SimpleAggregateFunction(sum, Decimal(18, 2))", 1,
-    )  # fmt: skip
-    mistyped = text.replace("toDecimal128(p.amount", "toDecimal128(p.amont")
+    one = "revenue: {sum: total}"
+    assert one in text
+    narrower = text.replace(one, "revenue: {sum: total, where: total > 1}", 1)
+    content = yaml.safe_load(text)
+    del content["declared"]["payments_by_minute"]
+    content["clickhouse"]["views"] = {"payments_by_minute": MISTYPED}
     try:
         path.write_text(narrower)
         (step,) = json.loads(shell("plan", "--json"))
         assert (step["object"], step["replay"]) == ("revenue_by_minute", True)
         assert step["touches"][0] == "metric revenue, orders"
         assert "alert shop" in step["touches"]
-        path.write_text(mistyped)
-        _, step = json.loads(shell("plan", "--json", code=1))
-        assert "its select from payments: payments has no column 'amont'" in step["what"]
+        path.write_text(yaml.safe_dump(content))
+        planned = json.loads(shell("plan", "--json", code=1))
+        (step,) = (step for step in planned if "its select from payments" in step["what"])
+        assert step["conflict"]
+        assert "payments has no column 'amont'" in step["what"]
         assert "metric payments" in step["touches"]
         assert "touches metric payments; panel payments" in shell("plan", code=1)
     finally:

@@ -13,6 +13,8 @@ import pytest
 from headrace import stack
 from tests.docs.shell import Shell, blocks, fits
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
 

@@ -47,7 +47,7 @@ from headrace.writes import Rows, Writes
 from tests.integration.commands import Commands
 from tests.integration.harness import Pipeline
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 ROOT = Path(__file__).resolve().parents[2]
 PARTITIONS = 2
 

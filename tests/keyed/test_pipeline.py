@@ -23,7 +23,7 @@ from tests.keyed.project import entry, transfer
 DEATHS = ("computed", "intended", "applied_one", *KEYED_POINTS)
 SOON_MS = 1_500
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from headrace.endpoints import Endpoints
 from loadgen.fulfilment import Faults, Services, orders
 from tests.integration.commands import Commands
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(400)]
 WAIT_S = 150.0
 QUICK = Faults(0.1, 0.05, 0.05, 0.05, 0.1, delay_ms=100, late_ms=2_500)
 

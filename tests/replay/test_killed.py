@@ -7,9 +7,12 @@ import time
 from itertools import pairwise
 
 import orjson
+import pytest
 
 from headrace.delivery.crash import REPLAY_POINTS
 from tests.replay.project import Load, Project
+
+pytestmark = pytest.mark.slow
 
 
 class Prober:

@@ -12,6 +12,8 @@ import pytest
 from headrace.endpoints import Endpoints
 from tests.replay.project import CHANGED, SELECT, Project
 
+pytestmark = pytest.mark.slow
+
 
 def replay(project: Project, *arguments: str, code: int = 0) -> dict[str, Any]:
     said = project.headrace("replay", "by_minute", "--json", *arguments)

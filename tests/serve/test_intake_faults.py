@@ -19,7 +19,7 @@ from tests.serve.intake_project import Log
 from tests.serve.server import served
 from tests.strategies import event
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(200)]
 TOPIC = "shop.orders"
 CLIENTS = 3
 

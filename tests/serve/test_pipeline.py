@@ -30,7 +30,7 @@ from headrace.stack.state import free_ports
 from headrace.worker_state import worker_key
 from tests.serve.server import ROOT, served
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(240)]
 SECRET = b"Erika Mustermann"
 
 

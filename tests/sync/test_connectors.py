@@ -17,7 +17,7 @@ from headrace.sync.outbox import ddl
 from tests.serve.server import ROOT
 from tests.sync.old_shop import OldShop
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(200)]
 FILES = sorted((ROOT / "deploy/connect").glob("*.json"))
 
 

@@ -6,9 +6,13 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from headrace.endpoints import Endpoints
 from tests.keyed.bank import until
 from tests.windows.shop import Made, Shop, compared
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_worker_that_is_killed_leaves_what_the_log_says(stack: Endpoints, tmp_path: Path):

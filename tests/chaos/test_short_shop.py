@@ -27,14 +27,3 @@ def test_nothing_is_lost_or_doubled_whatever_is_killed(monkeypatch):
     assert report["compared"] > 10_000
     assert report["differing"] == 0
     assert report["verified"]
-
-
-@pytest.mark.parametrize("subject", ["visits", "saga"])
-def test_state_by_key_and_what_it_emits_survive_too(monkeypatch, subject):
-    monkeypatch.setenv("HEADRACE_HOME", "set by play, restored after")
-    chosen = ["crash point", "redis loses its tail", "kill everything", "offsets deleted"]
-    report = play(SEED, len(chosen), 1_500.0, 2, Console(quiet=True), chosen, subject)
-    assert report["faults"] == len(chosen)
-    assert report["compared"] > 100
-    assert report["differing"] == 0
-    assert report["verified"]
