@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import bytewax.operators as op
 import bytewax.operators.windowing as win
@@ -50,7 +51,7 @@ class Collected(DynamicSink):
 
 
 class Part(StatelessSinkPartition):
-    def __init__(self, items: list, meter: Meter) -> None:
+    def __init__(self, items: list[Any], meter: Meter) -> None:
         self._items, self._meter = items, meter
 
     def write_batch(self, items):

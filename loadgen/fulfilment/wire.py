@@ -25,7 +25,7 @@ class Wire:
         lock = json.loads((root / FOLDER / "registry.json").read_text(encoding="utf-8"))
         ids = {entry["file"]: entry["id"] for entry in lock["subjects"][schema]}
         spec = json.loads(path.read_text(encoding="utf-8"))
-        self._header = b"\0" + ids[path.name].to_bytes(HEADER - 1, "big")
+        self._header: bytes = b"\0" + ids[path.name].to_bytes(HEADER - 1, "big")
         self._avro = fastavro.parse_schema(spec)
         self._decimals = [field["name"] for field in spec["fields"] if "decimal" in str(field)]
 
