@@ -32,7 +32,7 @@ demo: $(READY) ## Everything at once with a live view, then the proof (ARGS="--e
 
 test: check ## Lint, types, then all tests with the coverage gate (ARGS goes to pytest)
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= $(ARGS) && $(BIN)/python -m coverage report --skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS) && $(BIN)/python -m coverage report --skip-covered
 
 check: $(READY) ## Lint, format, types, imports, the topology itself and its schemas
 	$(BIN)/ruff check .
