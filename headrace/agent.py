@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +13,7 @@ from headrace.declared import agents as declared
 from headrace.errors import ConfigError, Terminal
 from headrace.frame import OFFSET, Bad, Frame
 from headrace.process import agent as processes
+from headrace.references import imported
 from headrace.topology.model import Topology
 from headrace.windows import agents as windows
 from headrace.writes import Outgoing, State, Writes
@@ -64,15 +64,7 @@ def after(states: States, writes: Writes) -> States:
 
 def resolve(reference: str) -> Callable[..., Writes]:
     """Import ``module:function``; raise ConfigError saying what is missing."""
-    module_name, _, name = reference.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"agent {reference!r}: can't import {module_name!r}: {error}") from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise ConfigError(f"agent {reference!r}: {module_name!r} has no function {name!r}")
-    return function  # type: ignore[no-any-return]
+    return imported("agent", reference)
 
 
 def functions(

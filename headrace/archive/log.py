@@ -12,9 +12,9 @@ from confluent_kafka import TopicPartition as KafkaTP
 
 from headrace.block import Block, TopicPartition
 from headrace.client.blocks import block_of
-from headrace.client.ranges import committed_only
+from headrace.client.ranges import committed_only, partitions_of
 from headrace.closing import Closing
-from headrace.errors import ConfigError, Terminal, Transient
+from headrace.errors import Terminal, Transient
 from headrace.security import grants
 from headrace.security.link import Link
 
@@ -60,10 +60,8 @@ class Log(Closing):
 
     def partitions(self, topic: str) -> list[TopicPartition]:
         """A topic's partitions; raises ConfigError if it does not exist."""
-        found = self._link.metadata(self._consumer, PATIENCE_S, topic).topics[topic]
-        if found.error is not None:
-            raise ConfigError(f"topic {topic!r} does not exist: run 'headrace apply'")
-        return [TopicPartition(topic, number) for number in sorted(found.partitions)]
+        numbers = partitions_of(self._link, self._consumer, topic)
+        return [TopicPartition(topic, number) for number in numbers]
 
     def range(self, tp: TopicPartition) -> tuple[int, int]:
         """``[begin, end)``: where the log begins now, and behind what is committed."""
@@ -92,15 +90,14 @@ class Log(Closing):
         """
         self._consumer.assign([KafkaTP(*tp, offset) for tp, offset in starts.items()])
         at = dict(starts)
-        only = list(at)
+        only = next(iter(at))
         while True:
             messages = self._consumer.consume(BATCH, POLL_S)
             if not messages:
                 yield None
+                continue
             # One partition's records need not be told apart, which costs a tenth of the reading.
-            batches = (
-                _by_partition(messages) if len(at) > 1 or not messages else {only[0]: messages}
-            )
+            batches = _by_partition(messages) if len(at) > 1 else {only: messages}
             for tp, batch in batches.items():
                 yield from self._told(tp, batch, at)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, cast
 
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headrace.archive.about import agreed
-from headrace.archive.names import EPOCH, File
+from headrace.archive.names import File
 from headrace.archive.rows import SCHEMA, block_of
 from headrace.archive.store import Store
 from headrace.archive.sums import ProvenFile
@@ -83,15 +82,6 @@ class Archive:
                 f"archive {self._store.url!r}: {tp} offsets {at} to {last} are not all in it; it "
                 f"has {_shown(self.spans(*tp))}"
             )
-
-    def time_span(self, file: File) -> tuple[int, int] | None:
-        """Least and greatest time of a file's events, ms since 1970; None if not all is known.
-
-        The times of their events where the archive was told which field that is, else Kafka's.
-        """
-        with self._opened(file) as (parquet, _), _proving(file):
-            found = _span(parquet.metadata, "event_time")
-            return found or _span(parquet.metadata, "timestamp")
 
     def _blocks(self, tp: TopicPartition, file: File, first: int, last: int) -> Iterator[Block]:
         """A file's records with offsets ``[first..last]``, by its row groups.
@@ -165,20 +155,6 @@ def _within(tp: TopicPartition, rows: pa.Table, first: int, last: int, after: in
         raise ValueError("its offsets do not ascend")
     begin, end = np.searchsorted(offsets, [first, last + 1])
     return block_of(tp, first, last, rows.slice(begin, end - begin).combine_chunks())
-
-
-def _span(metadata: Any, name: str) -> tuple[int, int] | None:
-    """Least and greatest time in a column, ms; None if there is none, or not in all rows."""
-    column = SCHEMA.get_field_index(name)
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    found = [group.column(column).statistics for group in groups]
-    if not found or not all(s and s.has_min_max and not s.null_count for s in found):
-        return None
-    return _ms(min(s.min for s in found)), _ms(max(s.max for s in found))
-
-
-def _ms(time: datetime) -> int:
-    return (time - EPOCH) // timedelta(milliseconds=1)
 
 
 def joined(tp: TopicPartition, first: int, last: int, blocks: Iterable[Block]) -> Iterator[Block]:

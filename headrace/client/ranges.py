@@ -34,6 +34,14 @@ def committed_only(link: Link, group: str) -> dict[str, Any]:
     }
 
 
+def partitions_of(link: Link, consumer: Consumer, topic: str, what: str = "topic") -> list[int]:
+    """A topic's partitions; raises ConfigError if it does not exist, Transient."""
+    found = link.metadata(consumer, PATIENCE_S, topic).topics[topic]
+    if found.error is not None:
+        raise ConfigError(f"{what} {topic!r} does not exist: run 'headrace apply'")
+    return sorted(found.partitions)
+
+
 class RangeReader(Closing):
     """Reads what is committed of one topic; ``partitions`` are those that it has."""
 
@@ -47,13 +55,10 @@ class RangeReader(Closing):
         link = Link(bootstrap)
         self._consumer = Consumer(committed_only(link, group))
         try:
-            found = link.metadata(self._consumer, PATIENCE_S, topic).topics[topic]
-            if found.error is not None:
-                raise ConfigError(f"{what} {topic!r} does not exist: run 'headrace apply'")
+            self.partitions = partitions_of(link, self._consumer, topic, what)
         except HeadraceError:
             self._consumer.close()
             raise
-        self.partitions: list[int] = sorted(found.partitions)
 
     def close(self) -> None:
         """Disconnect."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.errors import ConfigError
+from headrace.references import imported
 from headrace.topology.model import Topology
 from headrace.topology.processes import Constant, Names, Process, State
 
@@ -118,7 +117,7 @@ def compiled(topology: Topology, name: str) -> Machine:
                 kept={
                     f: source for f, source in declared.fields.items() if isinstance(source, str)
                 },
-                hook=None if declared.hook is None else _hook(declared.hook),
+                hook=None if declared.hook is None else imported("hook", declared.hook),
                 undo=declared.undo,
                 undoes=undoes.get(command),
             )
@@ -147,15 +146,3 @@ def _topics(topology: Topology, process: Process) -> Topics:
         transitions_instance=transitions.key,
         transitions_id=transitions.dedupe.key,
     )
-
-
-def _hook(reference: str) -> Hook:
-    module_name, _, name = reference.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"hook {reference!r}: can't import {module_name!r}: {error}") from error
-    found = getattr(module, name, None)
-    if not callable(found):
-        raise ConfigError(f"hook {reference!r}: {module_name!r} has no function {name!r}")
-    return found  # type: ignore[no-any-return]

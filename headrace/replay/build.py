@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from headrace.block import TopicPartition
+from headrace.sink import BlockRange
 
 
 class Phase(str, Enum):
@@ -21,18 +21,6 @@ class Phase(str, Enum):
     SWITCHED = "switched"  # readers see it
     ROLLED_BACK = "rolled back"  # readers see the one before again
     DISCARDED = "discarded"
-
-
-class Range(NamedTuple):
-    """Offsets ``[first..last]`` of one partition: what is inserted at once, and once."""
-
-    topic: str
-    partition: int
-    first: int
-    last: int
-
-    def __str__(self) -> str:
-        return f"{self.topic}[{self.partition}]@{self.first}-{self.last}"
 
 
 class Span(BaseModel):
@@ -85,10 +73,10 @@ class Build(BaseModel):
         """The same, one phase on."""
         return self.model_copy(update={"phase": phase})
 
-    def ranges(self, span: Span) -> Iterator[Range]:
+    def ranges(self, span: Span) -> Iterator[BlockRange]:
         """A span cut at multiples of ``range_rows``: the same cuts whoever asks, and whenever."""
         first = span.begin
         while first < span.cut:
             behind = min((first // self.range_rows + 1) * self.range_rows, span.cut)
-            yield Range(span.topic, span.partition, first, behind - 1)
+            yield BlockRange(span.topic, span.partition, first, behind - 1)
             first = behind

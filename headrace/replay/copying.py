@@ -16,9 +16,10 @@ from headrace.block import Block
 from headrace.delivery.crash import point
 from headrace.delivery.seen import Seen
 from headrace.errors import Terminal
-from headrace.replay.build import Build, Range, Span
+from headrace.replay.build import Build, Span
 from headrace.replay.source import Offsets, Source
 from headrace.replay.store import Store
+from headrace.sink import BlockRange
 
 
 class Pace:
@@ -72,7 +73,7 @@ class Copying:
                 self.stop.set()
                 raise
 
-    def _check(self, finished: Mapping[Range, int]) -> None:
+    def _check(self, finished: Mapping[BlockRange, int]) -> None:
         """A range that may have arrived is repeated: the version must still know that it has it."""
         since = max(finished.values(), default=0)
         came = self.store.blocks(self.build.version) - since
@@ -83,7 +84,7 @@ class Copying:
                 f"way then: drop it with '--discard' and begin again"
             )
 
-    def _partition(self, span: Span, finished: Mapping[Range, int]) -> None:
+    def _partition(self, span: Span, finished: Mapping[BlockRange, int]) -> None:
         source = self.sources[span.topic]
         ranges = list(self.build.ranges(span))
         left = [part for part in ranges if part not in finished]
@@ -110,10 +111,10 @@ class Copying:
     def _insert(
         self,
         source: Source,
-        part: Range,
+        part: BlockRange,
         blocks: Iterator[Block],
         seen: Seen,
-        finished: Mapping[Range, int],
+        finished: Mapping[BlockRange, int],
     ) -> None:
         if part in finished:
             for block in blocks:
@@ -130,18 +131,20 @@ class Copying:
         point("replay_inserted")
         self._finish(part)
 
-    def _finish(self, part: Range) -> None:
+    def _finish(self, part: BlockRange) -> None:
         version = self.build.version
         self.store.journal.finish(version, part, self.store.blocks(version))
         point("replay_noted")
         self.told(_size(part), True)
 
 
-def _size(part: Range) -> int:
+def _size(part: BlockRange) -> int:
     return part.last - part.first + 1
 
 
-def _cut(blocks: Iterator[Block], ranges: Iterator[Range]) -> Iterator[tuple[Range, Block]]:
+def _cut(
+    blocks: Iterator[Block], ranges: Iterator[BlockRange]
+) -> Iterator[tuple[BlockRange, Block]]:
     """The blocks, cut so that each lies in one range, with that range."""
     part = next(ranges)
     for whole in blocks:

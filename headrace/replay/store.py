@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from headrace.replay.build import Build, Range
+from headrace.replay.build import Build
+from headrace.sink import BlockRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ class Journal(Protocol):
     def builds(self) -> list[Build]:
         """All versions by number, each as it was last recorded."""
 
-    def finish(self, version: int, done: Range, block: int) -> None:
+    def finish(self, version: int, done: BlockRange, block: int) -> None:
         """A range is in the version; ``block`` is what ``Store.blocks`` said then."""
 
-    def finished(self, version: int) -> dict[Range, int]:
+    def finished(self, version: int) -> dict[BlockRange, int]:
         """The ranges that are in a version, and the blocks told with them."""
 
 
@@ -111,7 +112,7 @@ class Store(Protocol):
     def open(self, version: int, cuts: Mapping[str, Mapping[int, int]]) -> None:
         """Let live rows in, by raw table and partition from the cuts on."""
 
-    def insert(self, version: int, source: str, part: Range, frame: pl.DataFrame) -> None:
+    def insert(self, version: int, source: str, part: BlockRange, frame: pl.DataFrame) -> None:
         """Rows of one range of the log, at most once as long as ``memory`` reaches."""
 
     def memory(self) -> int:

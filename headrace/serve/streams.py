@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from typing import TypeVar
 
-from headrace.clock import Clock, SystemClock
+from headrace.clock import SystemClock
 from headrace.errors import Transient
 from headrace.serve.answers import Answer
 
@@ -19,14 +19,12 @@ QUIET_S = 15.0
 _COMMENT = b": nothing new\n\n"
 
 
-async def until(
-    end_ms: int | None, events: AsyncGenerator[T, None], clock: Clock | None = None
-) -> AsyncIterator[T]:
+async def until(end_ms: int | None, events: AsyncGenerator[T, None]) -> AsyncIterator[T]:
     """``events`` up to a moment (ms since 1970; None: all), also when none comes at that moment.
 
     So a stream ends with its caller's token, and the client asks again with a new one.
     """
-    clock = clock or SystemClock()
+    clock = SystemClock()
     async with aclosing(events):
         while True:
             left_s = None if end_ms is None else (end_ms - clock.now_ms()) / 1000

@@ -10,9 +10,9 @@ from typing import Any
 import clickhouse_connect
 import polars as pl
 
-from headrace.replay.build import Range
 from headrace.replay.store import Comparison
 from headrace.security.address import clickhouse_options
+from headrace.sink import BlockRange
 from headrace.topology.model import Topology
 from sinks.clickhouse import versions
 from sinks.clickhouse.compared import compare
@@ -135,7 +135,7 @@ class Building:
             sql = versions.create_feed(self._database, name, target, self._view, source, rows)
             self.command(sql, "let live rows into a version")
 
-    def insert(self, version: int, source: str, part: Range, frame: pl.DataFrame) -> None:
+    def insert(self, version: int, source: str, part: BlockRange, frame: pl.DataFrame) -> None:
         """Rows of one range of the log, at most once: each has a token of its own."""
         token = f"{self._pipeline}/{versions.target(self._name, version)}/{source}/{part}"
         try:

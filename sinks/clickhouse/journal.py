@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from headrace.replay.build import Build, Range
+from headrace.replay.build import Build
+from headrace.sink import BlockRange
 from sinks.clickhouse.errors import FAILURES, classify
 
 #: No declared table or view can have these names.
@@ -50,15 +52,15 @@ class Journal:
         )
         return [Build.model_validate_json(row[0]) for row in found]
 
-    def finish(self, version: int, done: Range, block: int) -> None:
+    def finish(self, version: int, done: BlockRange, block: int) -> None:
         """A range is in the version; ``block`` is the number of the newest block in its target."""
         self._command(
             f"INSERT INTO {self._database}.`{REPLAYED}` SELECT {{view:String}}, {{version:UInt32}},"
             " {topic:String}, {partition:Int32}, {first:Int64}, {last:Int64}, {block:Int64}",
-            {"view": self._view, "version": version, "block": block, **done._asdict()},
+            {"view": self._view, "version": version, "block": block, **asdict(done)},
         )
 
-    def finished(self, version: int) -> dict[Range, int]:
+    def finished(self, version: int) -> dict[BlockRange, int]:
         """The ranges that are in a version, and the block numbers told with them."""
         found = self._query(
             f"SELECT topic, partition, first, last, max(block) FROM {self._database}.`{REPLAYED}` "
@@ -66,7 +68,7 @@ class Journal:
             "GROUP BY topic, partition, first, last",
             {"view": self._view, "version": version},
         )
-        return {Range(*row[:4]): int(row[4]) for row in found}
+        return {BlockRange(*row[:4]): int(row[4]) for row in found}
 
     def _command(self, sql: str, parameters: dict[str, Any] | None = None) -> None:
         try:

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from headrace.block import Block, TopicPartition
 from headrace.errors import Terminal, Transient
 from headrace.replay import cut
-from headrace.replay.build import Build, Phase, Range, Span
+from headrace.replay.build import Build, Phase, Span
 from headrace.replay.copying import Copying, Pace, _cut
+from headrace.sink import BlockRange
 from sinks.clickhouse.compared import merged
 from sinks.clickhouse.versions import behind, instead, number, shown
 
@@ -147,7 +148,7 @@ def test_a_range_that_may_be_forgotten_is_not_repeated(came: int, forgotten: boo
         pytest.raises(Terminal, match="'--discard' and begin again") if forgotten else nullcontext()
     )
     with refused:
-        copying._check({Range("t", 0, 0, 2): 40, Range("t", 0, 3, 5): 7})
+        copying._check({BlockRange("t", 0, 0, 2): 40, BlockRange("t", 0, 3, 5): 7})
 
 
 def test_a_pace_is_kept_by_all_together(monkeypatch: pytest.MonkeyPatch):
@@ -196,4 +197,4 @@ def test_columns_are_finalised(kind: str, sql: str):
 
 
 def test_a_range_says_where_it_is():
-    assert str(Range("t", 2, 3, 9)) == "t[2]@3-9"
+    assert str(BlockRange("t", 2, 3, 9)) == "t[2]@3-9"
