@@ -24,6 +24,8 @@ class Topic:
         self.name = f"archived.{uuid.uuid4().hex[:12]}"
         self.tp = TopicPartition(self.name, 0)
         self._admin = AdminClient({"bootstrap.servers": kafka})
+        # Its records are of the past: the broker's retention would take them while a test runs.
+        config = {"retention.ms": "-1", **config}
         created = self._admin.create_topics([NewTopic(self.name, 1, 1, config=config)])
         created[self.name].result(DEADLINE_S)
         self._producer: Any = None
