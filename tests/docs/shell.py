@@ -51,11 +51,13 @@ class Shell:
     """One bash for a whole page, with its background jobs; ``close`` ends them all."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        self._out = (folder / ".out").open("w+", encoding="utf-8")
-        self._process = subprocess.Popen(
-            ["bash", "--norc"], cwd=folder, env=dict(environ), stdin=subprocess.PIPE,
-            stdout=self._out, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+        # Two open files: a seek of the reader must not move the place where the shell writes.
+        with (folder / ".out").open("ab") as out:
+            self._process = subprocess.Popen(
+                ["bash", "--norc"], cwd=folder, env=dict(environ), stdin=subprocess.PIPE,
+                stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            )  # fmt: skip
+        self._out = (folder / ".out").open(encoding="utf-8")
 
     def run(self, block: Block) -> str:
         """What a block printed; raises AssertionError where that is not what the page says."""
