@@ -46,6 +46,7 @@ from headrace.backtest.moments import Stretch
 from headrace.cli.apply import apply_all
 from headrace.cli.backtest.views import DeclaredView
 from headrace.clock import SystemClock
+from headrace.collector import calm
 from headrace.endpoints import Endpoints
 from headrace.topology.model import Topology
 from headrace.workers import Workers
@@ -293,6 +294,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     console = Console(width=120)
+    calm()
     report = run(args.events, console, seed=args.seed)
     show(report, console)
     if args.json:

@@ -18,10 +18,9 @@ class History(Closing):
     the archive's file that is damaged.
     """
 
-    def __init__(self, archive: Archive | None, bootstrap: str, *, headers: bool = True) -> None:
-        """Without ``headers`` the log's blocks have none (see ``Log``)."""
+    def __init__(self, archive: Archive | None, bootstrap: str) -> None:
         self._archive = archive
-        self._open_log = partial(Log, bootstrap, headers=headers)
+        self._open_log = partial(Log, bootstrap)
         self._log = self._open_log()
 
     def close(self) -> None:

@@ -7,22 +7,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaTP
 
 from headrace.block import Block, TopicPartition
-from headrace.client.blocks import block_of
 from headrace.client.ranges import committed_only, partitions_of
 from headrace.closing import Closing
 from headrace.errors import Terminal, Transient
 from headrace.security import grants
 from headrace.security.link import Link
+from headrace.transport.buffer import PartitionBuffer
+from headrace.transport.bulk import Bulk, NoLonger
 
-BATCH = 65_536
+MAX_ROWS = 65_536
+MAX_BYTES = 32 << 20
 POLL_S = 0.2
 PATIENCE_S = 30.0
-#: Bytes of records that librdkafka holds for us, all partitions together.
-FETCHED_KB = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +40,9 @@ class Read:
 class Log(Closing):
     """Kafka's topics. Joins no group and commits nothing. Methods raise Transient, ConfigError."""
 
-    def __init__(self, bootstrap: str, *, headers: bool = True) -> None:
-        """Without ``headers`` blocks have none: reading them costs a fifth of all reading."""
-        self._headers = headers
+    def __init__(self, bootstrap: str) -> None:
         self._link = Link(bootstrap)
-        self._consumer = Consumer(
-            {
-                **committed_only(self._link, grants.ARCHIVE_GROUP),
-                # What is no longer there must be noticed, not passed over.
-                "auto.offset.reset": "error",
-                "queued.max.messages.kbytes": FETCHED_KB,
-                "fetch.message.max.bytes": 8 << 20,
-            }
-        )
+        self._consumer = Consumer(committed_only(self._link, grants.ARCHIVE_GROUP))
 
     def close(self) -> None:
         """Disconnect."""
@@ -88,39 +78,29 @@ class Log(Closing):
 
         Raises Terminal when a start lies before the log's beginning, or retention overtook us.
         """
-        self._consumer.assign([KafkaTP(*tp, offset) for tp, offset in starts.items()])
-        at = dict(starts)
-        only = next(iter(at))
-        while True:
-            messages = self._consumer.consume(BATCH, POLL_S)
-            if not messages:
-                yield None
-                continue
-            # One partition's records need not be told apart, which costs a tenth of the reading.
-            batches = _by_partition(messages) if len(at) > 1 else {only: messages}
-            for tp, batch in batches.items():
-                yield from self._told(tp, batch, at)
-
-    def _told(
-        self, tp: TopicPartition, batch: list[Message], at: dict[TopicPartition, int]
-    ) -> Iterator[Read]:
-        good = [message for message in batch if message.error() is None]
-        if good:
-            block = block_of(good, first=at[tp], headers=self._headers)
-            at[tp] = block.last + 1
-            yield Read(tp, block)
-        for message in batch:
-            error = message.error()
-            if error is None:
-                continue
-            if error.code() == KafkaError._PARTITION_EOF:
-                at[tp] = max(at[tp], message.offset())
-                yield Read(tp, None, message.offset())
-            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-                begin, _ = self.range(tp)
-                raise Terminal(lost(tp, at[tp], begin))
-            else:
-                raise Transient(f"{tp}: {error}")
+        buffers = {tp: PartitionBuffer(tp, offset) for tp, offset in starts.items()}
+        ends: dict[TopicPartition, int] = {}
+        with Bulk(self._link.bootstrap, starts) as bulk:
+            while True:
+                try:
+                    fetched = bulk.fetch(MAX_ROWS, POLL_S)
+                except NoLonger as gone:
+                    begin, _ = self.range(gone.tp)
+                    raise Terminal(lost(gone.tp, buffers[gone.tp].position, begin)) from gone
+                told = False
+                for tp, part in fetched.items():
+                    buffers[tp].add(part, 0.0)
+                for tp, buffer in buffers.items():
+                    while buffer.rows:
+                        told = True
+                        yield Read(tp, buffer.cut(MAX_ROWS, MAX_BYTES, 0.0))
+                    end = bulk.end(tp)
+                    if end is not None and buffer.position >= end > ends.get(tp, -1):
+                        told = True
+                        ends[tp] = buffer.position
+                        yield Read(tp, None, buffer.position)
+                if not told:
+                    yield None
 
     def blocks(self, tp: TopicPartition, first: int, last: int) -> Iterator[Block]:
         """Records ``[first..last]`` in Blocks of at most 65,536, which join on each other.
@@ -157,14 +137,6 @@ def lost(tp: TopicPartition, first: int, behind: int) -> str:
         f"{tp}: offsets {first} to {behind - 1} are neither in the archive nor in the log: "
         f"retention has removed them"
     )
-
-
-def _by_partition(messages: list[Message]) -> dict[TopicPartition, list[Message]]:
-    found: dict[TopicPartition, list[Message]] = {}
-    for message in messages:
-        tp = TopicPartition(message.topic(), message.partition())
-        found.setdefault(tp, []).append(message)
-    return found
 
 
 def _until(block: Block, last: int) -> Block:

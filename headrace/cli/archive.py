@@ -24,6 +24,7 @@ from headrace.archive.proof import Proof, prove
 from headrace.archive.reader import Archive
 from headrace.archive.times import EventTimes
 from headrace.clock import SystemClock
+from headrace.collector import calm
 from headrace.errors import ConfigError
 from headrace.schemas import registry_of
 from headrace.security import grants
@@ -63,6 +64,7 @@ def archive(
     settings = _settings(declared, url)
     names = _names(declared, settings, topics)
     grants.check(where.kafka, grants.archive(declared))
+    calm()
     with Log(where.kafka) as log:
         if verify:
             _verify(log, settings.url, names, json)

@@ -21,6 +21,7 @@ from headrace import endpoints, topology
 from headrace.audit import Act
 from headrace.backtest.moments import moment
 from headrace.cli.audited import audited
+from headrace.collector import calm
 from headrace.errors import ConfigError
 from headrace.replay.options import Options
 from headrace.replay.run import Replay, Result
@@ -98,6 +99,7 @@ def replay(
         hold=switch is False,
     )
     details = {"do": chosen[0] if chosen else "build"}
+    calm()
     with (
         closing(Building(declared, view, where.clickhouse)) as store,
         audited(declared, where, Act.REPLAY, view, details) as told,

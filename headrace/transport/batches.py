@@ -6,10 +6,67 @@ This does what its ``PartitionRecords._unpack_records`` does (aiokafka 0.14), by
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
-from aiokafka.consumer.fetcher import READ_COMMITTED
-from aiokafka.errors import CorruptRecordException
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from aiokafka.structs import TopicPartition
+
+from headrace.transport.buffer import Columns, Fetched
+
+
+async def fetch(
+    consumer: Any, limits: Mapping[TopicPartition, int], timeout_s: float
+) -> dict[TopicPartition, Fetched]:
+    """What has been fetched of some partitions of an ``AIOKafkaConsumer``, once there is something.
+
+    Empty after ``timeout_s``. ``limits`` says after how many records of a partition to stop, at the
+    end of a batch; every other partition is left as it is, so its fetching stops once one response
+    waits. Raises what the broker answered, a KafkaError.
+    """
+    fetcher = consumer._fetcher
+    if consumer._closed or fetcher._closed:
+        raise ConsumerStoppedError
+    with fetcher._subscriptions.fetch_context():
+        taken = _waiting(fetcher, limits)
+        if not taken and timeout_s:
+            waiter = fetcher._create_fetch_waiter()
+            done, _ = await asyncio.wait([waiter], timeout=timeout_s)
+            if not done:
+                waiter.cancel()
+                return {}
+            waiter.result()
+            taken = _waiting(fetcher, limits)
+        return taken
+
+
+def _waiting(fetcher: Any, limits: Mapping[TopicPartition, int]) -> dict[TopicPartition, Fetched]:
+    if fetcher._closed or fetcher._subscriptions.reassignment_in_progress:
+        return {}
+    taken: dict[TopicPartition, Fetched] = {}
+    for tp in list(fetcher._records):
+        if not fetcher._subscriptions.is_assigned(tp):
+            del fetcher._records[tp]
+            continue
+        if tp not in limits:
+            continue
+        result = fetcher._records[tp]
+        if type(result) is not FetchResult:
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+            result.check_raise()
+            continue
+        state = result._assignment.state_value(tp)
+        start = state.position
+        records = take(result, limits[tp])
+        if not result.has_more():
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+        if state.position > start:
+            taken[tp] = Fetched(start, state.position, Columns.of(records))
+    return taken
 
 
 def take(result: Any, limit: int) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import struct
 import time
@@ -11,7 +10,6 @@ from typing import Any
 
 import aiokafka
 from aiokafka.client import ConnectionGroup
-from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import (
     ConsumerStoppedError,
     IllegalGenerationError,
@@ -29,7 +27,7 @@ from headrace.block import TopicPartition
 from headrace.delivery.intent import Position
 from headrace.errors import Fenced, Transient
 from headrace.transport import batches
-from headrace.transport.buffer import Columns, Fetched
+from headrace.transport.buffer import Fetched
 from headrace.transport.gather import Gather
 
 MAX_PARTITION_FETCH_BYTES = 1 << 20
@@ -63,57 +61,15 @@ class BlockConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _fetch(self, wanted: Mapping[TP, int], timeout: float) -> dict[TP, Fetched]:
         consumer = self._ensure_consumer()
-        fetcher = consumer._fetcher
-        limits = {KafkaTP(tp.topic, tp.partition): (tp, n) for tp, n in wanted.items()}
-        if consumer._closed or fetcher._closed:
-            raise ConsumerStoppedError
-        with fetcher._subscriptions.fetch_context():
-            taken = self._taken(fetcher, limits)
-            if not taken and timeout:
-                waiter = fetcher._create_fetch_waiter()
-                done, _ = await asyncio.wait([waiter], timeout=timeout)
-                if not done:
-                    waiter.cancel()
-                    return {}
-                waiter.result()
-                taken = self._taken(fetcher, limits)
-            return taken
-
-    def _taken(self, fetcher: Any, limits: Mapping[KafkaTP, tuple[TP, int]]) -> dict[TP, Fetched]:
-        """Take what is there, and say how the next requests are to be answered."""
-        taken = self._take(fetcher, limits)
+        tps = {KafkaTP(tp.topic, tp.partition): tp for tp in wanted}
+        limits = {kafka_tp: wanted[tp] for kafka_tp, tp in tps.items()}
+        taken = await batches.fetch(consumer, limits, timeout)
         records = sum(len(fetched.columns) for fetched in taken.values())
         wait = self._gather.took(records, time.monotonic())
         # aiokafka reads both for each request that it makes.
+        fetcher = consumer._fetcher
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = wait.min_bytes, wait.max_ms
-        return taken
-
-    def _take(self, fetcher: Any, limits: Mapping[KafkaTP, tuple[TP, int]]) -> dict[TP, Fetched]:
-        if fetcher._closed or fetcher._subscriptions.reassignment_in_progress:
-            return {}
-        taken: dict[TP, Fetched] = {}
-        for kafka_tp in list(fetcher._records):
-            if not fetcher._subscriptions.is_assigned(kafka_tp):
-                del fetcher._records[kafka_tp]
-                continue
-            if kafka_tp not in limits:
-                continue
-            tp, limit = limits[kafka_tp]
-            result = fetcher._records[kafka_tp]
-            if type(result) is not FetchResult:
-                del fetcher._records[kafka_tp]
-                fetcher._notify(fetcher._wait_consume_future)
-                result.check_raise()
-                continue
-            state = result._assignment.state_value(kafka_tp)
-            start = state.position
-            records = batches.take(result, limit)
-            if not result.has_more():
-                del fetcher._records[kafka_tp]
-                fetcher._notify(fetcher._wait_consume_future)
-            if state.position > start:
-                taken[tp] = Fetched(start, state.position, Columns.of(records))
-        return taken
+        return {tps[kafka_tp]: fetched for kafka_tp, fetched in taken.items()}
 
     async def seek_to(self, tp: TP, offset: int) -> None:
         """Fetch from ``offset`` next; what was fetched before is dropped."""

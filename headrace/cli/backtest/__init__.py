@@ -22,6 +22,7 @@ from headrace.backtest.frames import Frames
 from headrace.backtest.moments import Stretch, moment
 from headrace.block import TopicPartition
 from headrace.cli.backtest import views
+from headrace.collector import calm
 from headrace.endpoints import Endpoints
 from headrace.errors import ConfigError, HeadraceError
 from headrace.lag import LagReader
@@ -78,8 +79,8 @@ def backtest(
     wanted = None if given is None else asked.asked(given, offline.asked_key, timestamp)
     ends = _drained(declared, where, offline.topics) if compare else None
     began = time.monotonic()
-    headers = any(declared.topics[topic].dedupe for topic in offline.topics)
-    with History(Archive(at) if at else None, where.kafka, headers=headers) as history:
+    calm()
+    with History(Archive(at) if at else None, where.kafka) as history:
         frames = Frames(root, declared, history)
         with _told(json) as tell:
             if given is None or wanted is None:
