@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,14 +20,19 @@ from headrace.workers import Workers
 from loadgen.fulfilment import Faults, Order, Services
 from loadgen.fulfilment.runner import Runner
 
+ENDED = "FROM transitions GROUP BY instance HAVING argMax(final, sequence)"
+
 
 class Shop:
     """The example in ``root``, with topics, database and keys of its own, applied.
 
-    ``seconds`` by state: what its timer waits, instead of what is declared.
+    ``max_delay_ms``: how long a record waits for others. ``seconds`` by state: what its timer
+    waits, instead of what is declared.
     """
 
-    def __init__(self, root: Path, where: Endpoints, **seconds: float) -> None:
+    def __init__(
+        self, root: Path, where: Endpoints, *, max_delay_ms: int = 50, **seconds: float
+    ) -> None:
         self.name = f"s{uuid.uuid4().hex[:8]}"
         self.root, self.where = root, where
         shutil.copytree(PROJECT / "schemas", root / "schemas")
@@ -36,7 +43,7 @@ class Shop:
             before, within, rest = text.partition(f"\n      {state}:\n")
             head, _, tail = rest.partition("after_s: ")
             text = f"{before}{within}{head}after_s: {after}{tail[tail.index(',') :]}"
-        text += f"\nredis: {{prefix: {self.name}}}\ndelivery: {{max_delay_ms: 50}}\n"
+        text += f"\nredis: {{prefix: {self.name}}}\ndelivery: {{max_delay_ms: {max_delay_ms}}}\n"
         (root / "topology.yaml").write_text(text, encoding="utf-8")
         self.topology = topology.load(root)
         apply_all(root, self.topology, where)
@@ -57,15 +64,15 @@ class Shop:
 
     def ends(self) -> dict[str, str]:
         """The final states of the orders that are in one now."""
-        found = self._rows(
-            "SELECT instance, argMax(to_state, sequence) AS state FROM transitions "
-            "GROUP BY instance HAVING argMax(final, sequence)"
-        )
-        return {row["instance"]: row["state"] for row in found}
+        return dict(self._rows(f"SELECT instance, argMax(to_state, sequence) {ENDED}"))
+
+    def ended(self) -> int:
+        """How many orders are in a final state now."""
+        return int(next(self._rows(f"SELECT count() FROM (SELECT instance {ENDED})"))[0])
 
     def moves(self) -> int:
         """How many transitions there are so far."""
-        return int(self._rows("SELECT count() AS n FROM transitions")[0]["n"])
+        return int(next(self._rows("SELECT count() FROM transitions"))[0])
 
     def wrong(self, services: Services, placed: list[Order]) -> list[str]:
         """What is not as it must be: ends, the services' books, the history of each order."""
@@ -77,15 +84,15 @@ class Shop:
             if not books.legal(order, ends.get(order.id, ""))
         ]
         before: dict[str, tuple[int, str]] = {}
-        for row in self._rows("SELECT * FROM transitions ORDER BY instance, sequence"):
-            number, state = before.get(row["instance"], (0, "new"))
-            if (row["sequence"], row["from_state"]) != (number + 1, state):
-                told.append(f"{row['instance']}: {row['sequence']} follows {number} ({state})")
-            before[row["instance"]] = row["sequence"], row["to_state"]
+        moves = "SELECT instance, sequence, from_state, to_state FROM transitions"
+        for instance, sequence, from_, to in self._rows(f"{moves} ORDER BY instance, sequence"):
+            number, state = before.get(instance, (0, "new"))
+            if (sequence, from_) != (number + 1, state):
+                told.append(f"{instance}: {sequence} follows {number} ({state})")
+            before[instance] = sequence, to
         return told
 
-    def _rows(self, select: str) -> list[dict[str, Any]]:
+    def _rows(self, select: str) -> Iterator[tuple[Any, ...]]:
         client: Any = clickhouse_connect.get_client(dsn=self.where.clickhouse, database=self.name)
-        rows = [dict(row) for row in client.query(select).named_results()]
-        client.close()
-        return rows
+        with closing(client), client.query_rows_stream(select) as rows:
+            yield from rows
