@@ -21,6 +21,7 @@ import numpy as np
 import orjson
 import psutil
 import redis
+import uvloop
 
 from bench import raw, shop
 from bench.load import Connections, closed_loop, open_loop
@@ -157,9 +158,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     with shop.running() as running:
         for intake in args.intake:
             with running.intake(intake):
-                keep(f"beside_{intake:.0f}", asyncio.run(beside(running, args.rate, args.seconds)))
+                keep(f"beside_{intake:.0f}", uvloop.run(beside(running, args.rate, args.seconds)))
             running.drained()
-        keep("alone", asyncio.run(reads(running, args.rate, args.seconds)))
+        keep("alone", uvloop.run(reads(running, args.rate, args.seconds)))
         if args.raw:
             keep("raw", raw.measure(running.where, running.declared, args.raw))
     return found

@@ -11,6 +11,7 @@ import typer
 import uvicorn
 
 from headrace import logs
+from headrace.collector import calm
 from headrace.errors import ConfigError
 from headrace.serve.app import create
 from headrace.telemetry.provider import exporting
@@ -48,6 +49,7 @@ def serve(
     )
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"Serving on http://{shown}:{listening.getsockname()[1]}")
+    calm()  # a look at all that the app is made of would hold every answer up
     with exporting("headrace-serve"):
         uvicorn.Server(config).run(sockets=[listening])
 
