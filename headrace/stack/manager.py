@@ -150,8 +150,14 @@ def down(root: Path | None = None) -> list[str]:
     with state.locked(home):
         entries = state.read(home)
         ran = [name for name, entry in entries.items() if entry.running.process()]
-        with ThreadPoolExecutor(len(SERVICES) + len(EXTRA)) as pool:
-            list(pool.map(lambda name: entries[name].running.stop(), ran))
+        # What was started last goes first: Connect ends its tasks with Kafka's help, and without
+        # a Kafka it waits for one until it is killed.
+        last = [name for name in reversed(list(EXTRA)) if name in ran]
+        for name in last:
+            entries[name].running.stop()
+        with ThreadPoolExecutor(len(SERVICES)) as pool:
+            rest = [name for name in ran if name not in last]
+            list(pool.map(lambda name: entries[name].running.stop(), rest))
     return ran
 
 

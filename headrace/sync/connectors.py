@@ -16,6 +16,8 @@ from headrace.errors import ConfigError, Terminal, Transient
 
 TIMEOUT_S: Final = 60.0
 PAUSE_S: Final = 0.2
+#: Debezium's name of a connector, which is that of its topics and its metrics.
+PREFIX: Final = "topic.prefix"
 #: Answers while the worker is busy with its group; the same request is right a moment later.
 _BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE})
 
@@ -42,19 +44,21 @@ class Connectors:
         self._url = url.rstrip("/")
 
     def problems(self, name: str, config: Mapping[str, str]) -> list[str]:
-        """What the connector's plugin finds wrong with a configuration, field by field.
+        """What is wrong with a configuration, field by field: what the connector's plugin finds,
+        and what another connector has already.
 
-        It asks the database, too, so that must be there. Raises Transient, and ConfigError where
-        the worker has no such plugin.
+        The plugin asks the database, too, so that must be there. Raises Transient, and ConfigError
+        where the worker has no such plugin.
         """
         plugin = config["connector.class"].rpartition(".")[2]
         path = f"/connector-plugins/{plugin}/config/validate"
-        return [
+        wrong = [
             f"{entry['value']['name']}: {message}"
             for entry in self._ask("PUT", path, {"name": name, **config})["configs"]
             if entry["value"] is not None  # of a field that only other settings would make one
             for message in entry["value"]["errors"]
         ]
+        return wrong + self._taken(name, config)
 
     def put(self, name: str, config: Mapping[str, str], wait_s: float) -> State:
         """Deploy a connector, or change it, and wait until it runs.
@@ -93,6 +97,24 @@ class Connectors:
     def delete(self, name: str) -> None:
         """Take a connector away. Its offsets stay, and so does its slot in PostgreSQL."""
         self._ask("DELETE", f"/connectors/{name}")
+
+    def _taken(self, name: str, config: Mapping[str, str]) -> list[str]:
+        """Whose ``topic.prefix`` a connector of Debezium would have, told as a problem.
+
+        Connect and Debezium take such a one and say RUNNING, but it tries twelve times, 5 s apart,
+        to have metrics of a name that the other's have: 55 s before its snapshot and as many for
+        streaming, in which nothing is read. It would write to the other's topics, too.
+        """
+        kind, prefix = config["connector.class"], config.get(PREFIX)
+        if not kind.startswith("io.debezium."):
+            return []  # others have fields of this name that connectors may share
+        return [
+            f"{PREFIX}: {prefix!r} is that of connector {other!r}: give each one of its own"
+            for other, told in sorted(self._ask("GET", "/connectors?expand=info").items())
+            if other != name
+            and told["info"]["config"]["connector.class"] == kind
+            and told["info"]["config"].get(PREFIX) == prefix
+        ]
 
     def _ask(self, method: str, path: str, body: Any = None, again: Collection[int] = _BUSY) -> Any:
         deadline = time.monotonic() + TIMEOUT_S

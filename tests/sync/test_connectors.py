@@ -61,6 +61,34 @@ def test_a_plugin_that_the_worker_lacks_is_told(connectors: Connectors) -> None:
         connectors.problems("x", {"connector.class": "io.debezium.sqlserver.SqlServerConnector"})
 
 
+def test_connectors_beside_each_other_stream_at_once_and_share_no_prefix(
+    old_shop: OldShop, connectors: Connectors
+) -> None:
+    names = ("one", "other")
+    files = {name: read("outbox") | {"topic.prefix": name, "slot.name": name} for name in names}
+    try:
+        for name in names:
+            connectors.put(name, files[name], 30)
+        old_shop.wait_for(lambda: streaming(old_shop) >= set(names), "both stream")
+        with pytest.raises(ConfigError, match="'one' is that of connector 'one'"):
+            connectors.put("third", files["one"] | {"slot.name": "third"}, 30)
+        assert "third" not in [state.name for state in connectors.states()]
+        assert connectors.put("one", files["one"], 30).healthy  # its own is not another's
+    finally:
+        for name in names:
+            connectors.delete(name)
+        old_shop.wait_for(lambda: not streaming(old_shop) & set(names), "both have ended")
+        for name in names:
+            old_shop.sql(f"SELECT pg_drop_replication_slot('{name}')")
+
+
+def streaming(shop: OldShop) -> set[str]:
+    """The slots that are being read."""
+    with shop.connect() as session:
+        rows = session.execute("SELECT slot_name FROM pg_replication_slots WHERE active").fetchall()
+    return {name for (name,) in rows}
+
+
 def test_the_worker_of_production_differs_from_the_local_one_where_it_must() -> None:
     def properties(text: str) -> dict[str, str]:
         lines = [line for line in text.splitlines() if line and not line.startswith("#")]

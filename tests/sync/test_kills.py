@@ -150,8 +150,9 @@ def old(old_shop: OldShop) -> Old:
     for name in ("legacy", "outbox"):
         config = orjson.loads((old_shop.root / f"deploy/connect/{name}.json").read_bytes())
         config |= {"database.dbname": SECOND, "slot.name": f"{SECOND}_{name}"}
+        config["topic.prefix"] = SECOND if name == "legacy" else f"{SECOND}_{name}"
         if name == "legacy":
-            config |= {"topic.prefix": SECOND, "publication.name": f"{SECOND}_{name}"}
+            config["publication.name"] = f"{SECOND}_{name}"
         connectors.put(f"{SECOND}_{name}", config, 90)
     return old
 
