@@ -1,7 +1,8 @@
-"""``python -m bench.declared``: declared features beside the agent that is written by hand.
+"""``python -m bench.declared``: the shop's features as declared, beside an agent written by hand.
 
-Both compute the same keys from the same frames of the load generator's sessions and orders, up to
-the updates that Redis gets; that they end alike is checked first. CPU-seconds of the process.
+``topology.yaml`` has the declarations, ``bench.written`` the agent. Both compute the same keys from
+the same frames of the load generator's sessions and orders, up to the updates that Redis gets; that
+they end alike is checked first. CPU-seconds of the process.
 """
 
 from __future__ import annotations
@@ -11,36 +12,34 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import yaml
 from rich.console import Console
 from rich.table import Table
 
-from agents.features import features
-from headrace.agent import AgentFunction
+from bench.written.features import features
+from headrace import topology
+from headrace.agent import AgentFunction, function
 from headrace.block import Block
-from headrace.declared.agents import Agent
 from headrace.frame import Frame
 from headrace.memory import MemorySink
 from headrace.rules.checked import decoder
 from headrace.schema import Registry
 from headrace.testing import run, step
-from headrace.topology.declared import Declared
 from headrace.writes import NOTHING, Writes
 from loadgen import LoadConfig, generate
 from loadgen.wiring import ROOT
 
-DECLARED = Path(__file__).with_name("features.yaml")
+#: What of ``topology.yaml`` the written agent computes.
+FEATURES = ("activity", "affinity", "trending", "demand")
 SCHEMAS = {"shop.sessions": "sessions", "shop.orders": "orders"}
 ROWS = 65_536
 
 
 def declared() -> AgentFunction:
-    """All of ``features.yaml`` as one function."""
-    plain = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))
-    made = [Agent(name, Declared.model_validate(one)) for name, one in plain.items()]
+    """The agents of all four as one function."""
+    shop = topology.load(ROOT)
+    made = [function(shop, name) for name in FEATURES]
 
     def together(frame: Frame) -> Writes:
         return sum((agent(frame) for agent in made), NOTHING)

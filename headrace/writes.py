@@ -38,7 +38,7 @@ class Kind(Enum):
     #: the ``keep`` members with the greatest (score, member).
     MAX = "max"
     #: ``member`` String, ``score`` Float64: sorted set adds to the member's score. Scores must be
-    #: quantised so that sums are exact (see ``agents.decay``), never trimmed.
+    #: quantised so that sums are exact (see ``headrace.declared.decay``), never trimmed.
     ADD_FLOAT = "add_float"
 
 

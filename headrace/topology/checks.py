@@ -154,9 +154,12 @@ def _agents(topology: Topology, tree: Tree) -> None:
 
 
 def _writers(topology: Topology, tree: Tree) -> None:
+    # Agents that declarations make come first: one that is written has a line to tell it at.
+    made_first = sorted(topology.agents, key=lambda name: tree.get(("agents", name)) is not None)
     for kind in ("tables", "keyspaces"):
         writer: dict[str, str] = {}
-        for name, agent in topology.agents.items():
+        for name in made_first:
+            agent = topology.agents[name]
             for i, target in enumerate(getattr(agent.writes, kind)):
                 first = writer.setdefault(target, name)
                 if first != name:
@@ -242,8 +245,11 @@ def _partitions(topology: Topology, tree: Tree) -> None:
         counts = {t: topology.partitions(t) for t in topics}
         if len(set(counts.values())) > 1:
             shown = ", ".join(f"{t} {n}" for t, n in counts.items())
+            at = ("agents", name, "reads")
+            if name in topology.declared:
+                at = ("declared", name, "from")
             tree.problem(
-                ("agents", name, "reads"), list(agent.reads),
+                at, list(agent.reads),
                 f"topics that feed located keyspaces have unequal partition counts ({shown})",
                 "give them equal counts",
             )  # fmt: skip

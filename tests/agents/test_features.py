@@ -1,4 +1,4 @@
-"""Features, row by row of the table in docs/views.md."""
+"""The features that topology.yaml declares, row by row of the table in docs/views.md."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from typing import Any
 import polars as pl
 import pytest
 
-from agents.decay import AFFINITY_HALF_LIFE_MS, LANDMARK_MS, TRENDING_HALF_LIFE_MS, factor
-from agents.features import features
-from agents.rings import GRAINS
+from bench.declared import declared
 from headrace import topology
 from headrace.block import TopicPartition
+from headrace.declared.decay import factor
 from headrace.memory import MemorySink
 from headrace.testing import Given, frame, run
 from tests.strategies import DAY_MS, HOUR_MS, MINUTE_MS, START_MS, Event, event, line
 
 SESSIONS, ORDERS = "shop.sessions", "shop.orders"
+#: 2026-01-01T00:00:00Z in ms.
+LANDMARK_MS = 1_767_225_600_000
+AFFINITY_HALF_LIFE_MS, TRENDING_HALF_LIFE_MS = 7 * DAY_MS, DAY_MS
+GRAINS = [("m", 5 * MINUTE_MS, 12), ("h", HOUR_MS, 24), ("d", DAY_MS, 30)]
+FEATURES = declared()
 
 
 def given(topic: str, *events: Event, partition: int = 0) -> MemorySink:
-    return Given({TopicPartition(topic, partition): events}).when(features)
+    return Given({TopicPartition(topic, partition): events}).when(FEATURES)
 
 
 def view(at: int = 0, product: str = "p1", **fields: Any) -> Event:
@@ -59,10 +63,7 @@ def test_of_events_at_the_same_time_the_later_record_was_seen():
     assert '"page_view"' in state.redis[0, "user", "u1"]["seen"][1]
 
 
-@pytest.mark.parametrize(
-    ("grain", "length", "slots"),
-    [("m", 5 * MINUTE_MS, 12), ("h", HOUR_MS, 24), ("d", DAY_MS, 30)],
-)
+@pytest.mark.parametrize(("grain", "length", "slots"), GRAINS)
 @pytest.mark.parametrize(
     ("topic", "make", "metric", "amount"),
     [
@@ -157,14 +158,14 @@ def test_data_stays_in_its_partition():
 
 def test_an_empty_block_changes_nothing():
     for log in ([], [None, None]):
-        assert run(features, frame(SESSIONS, log)).redis == {}
+        assert run(FEATURES, frame(SESSIONS, log)).redis == {}
 
 
 @pytest.mark.parametrize("days", [-300, 0, 59, 400])
 @pytest.mark.parametrize("half_life_ms", [AFFINITY_HALF_LIFE_MS, TRENDING_HALF_LIFE_MS])
 def test_the_factor_has_16_bits_and_is_near(days: int, half_life_ms: int):
-    at = pl.Series([LANDMARK_MS + days * DAY_MS + 12_345]).cast(pl.Datetime("ms", "UTC"))
-    got = factor(at, half_life_ms)[0]
+    at = pl.Series([LANDMARK_MS + days * DAY_MS + 12_345])
+    got = factor(at, half_life_ms, LANDMARK_MS)[0]
     mantissa, _ = math.frexp(got)
     assert mantissa * 2**16 == int(mantissa * 2**16)
     exact = math.exp2((days * DAY_MS + 12_345) / half_life_ms)
@@ -172,12 +173,11 @@ def test_the_factor_has_16_bits_and_is_near(days: int, half_life_ms: int):
 
 
 def test_the_factor_doubles_every_half_life():
-    times = [LANDMARK_MS + i * TRENDING_HALF_LIFE_MS for i in range(5)]
-    at = pl.Series(times).cast(pl.Datetime("ms", "UTC"))
-    assert factor(at, TRENDING_HALF_LIFE_MS).to_list() == [1, 2, 4, 8, 16]
+    at = pl.Series([LANDMARK_MS + i * TRENDING_HALF_LIFE_MS for i in range(5)])
+    assert factor(at, TRENDING_HALF_LIFE_MS, LANDMARK_MS).to_list() == [1, 2, 4, 8, 16]
 
 
-def test_readers_are_told_of_the_rings_and_half_lives_that_agents_keep():
+def test_readers_are_told_of_the_rings_and_half_lives_that_are_kept():
     keyspaces = topology.load(Path(__file__).resolve().parents[2]).redis.keyspaces
     told = {(name, r.bucket_s * 1000, r.slots) for name, r in keyspaces["user"].rings.items()}
     assert told == set(GRAINS)

@@ -1,12 +1,12 @@
-"""What the features agent computes, declared, ends in the same keys with the same content."""
+"""The shop's declared features end in the keys of the agent that is written by hand."""
 
 from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.features import features
 from bench.declared import declared
+from bench.written.features import features
 from headrace.testing import Given
 from tests.strategies import logs
 

@@ -24,7 +24,7 @@ REASONS = [
     "the first byte is {hex}, not 0x00: this is not Confluent's wire format; was it written "
     "without a schema registry's serializer?",
     "agent 'views' raised ValueError: can't use {text!r} of user {id}",
-    "agent 'features' raised ValueError: can't use {text!r} of user {id}",
+    "agent 'analytics' raised ValueError: can't use {text!r} of user {id}",
     "agent 'views' raised ComputeError: invalid values: [{many}] in column 'amount'",
     "rule 'amount_range': {n}.{n} is outside 0 to 10000",
 ]

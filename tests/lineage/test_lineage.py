@@ -47,7 +47,7 @@ def test_everything_is_traced(lineage: Lineage):
 def test_what_a_field_feeds(lineage: Lineage):
     assert [str(node) for node in touched(lineage, [TOTAL])] == [
         "rule shop.orders.total_not_negative", "view revenue_by_minute.revenue",
-        "keyspace user", "keyspace order", "metric revenue",
+        "keyspace order", "keyspace user", "metric revenue",
         "read model features", "read model order", "panel revenue", "level freshness of revenue",
         "watch revenue", "alert shop",
     ]  # fmt: skip
@@ -218,4 +218,4 @@ def test_fields_inside_of_others(project: Path):
     assert (
         "drops 'lines.quantity' of shop.orders: this would break view revenue_by_category" in line
     )
-    assert "keyspace product:demand, order, cart" in line
+    assert "keyspace order, cart, product:demand" in line

@@ -11,22 +11,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.analytics import analytics
-from agents.features import features
 from agents.views import views
+from bench.declared import FEATURES, declared
+from bench.written.features import features
 from headrace import topology
-from headrace.agent import AgentFunction, resolve
+from headrace.agent import AgentFunction, function
 from headrace.memory import MemorySink
 from headrace.testing import Given, frame, run, step
 from tests.strategies import DAY_MS, Event, cuts, event, logs
 
 #: A log is many blocks through many columns, some 100 ms an example.
 LAWS = settings(max_examples=settings().max_examples // 2)
+SHOP = topology.load()
 FED = [
-    pytest.param(resolve(agent.function), topic, id=f"{name}-{topic}")
-    for name, agent in topology.load().agents.items()
+    pytest.param(function(SHOP, name), topic, id=f"{name}-{topic}")
+    for name, agent in SHOP.agents.items()
     for topic in agent.reads
 ]
+#: The shop's features, as declared and as the oracle has them.
+SIDES = [pytest.param(declared(), id="declared"), pytest.param(features, id="written")]
 
 
 def replay(
@@ -63,26 +66,27 @@ def test_a_repeated_block_changes_nothing(agent: AgentFunction, topic: str, data
         assert list(sink.state()) == before
 
 
+@pytest.mark.parametrize("agent", SIDES)
 @LAWS
 @given(
-    st.lists(st.integers(-20 * DAY_MS, 2 * DAY_MS), min_size=3, max_size=12),
-    st.integers(1, 11),
-    st.randoms(use_true_random=False),
+    times=st.lists(st.integers(-20 * DAY_MS, 2 * DAY_MS), min_size=3, max_size=12),
+    cut=st.integers(1, 11),
+    random=st.randoms(use_true_random=False),
 )
 def test_sums_of_scores_do_not_depend_on_grouping_or_order(
-    times: list[int], cut: int, random: Random
+    agent: AgentFunction, times: list[int], cut: int, random: Random
 ):
     """All of one user and product, where rounding would show."""
     log = [event("shop.sessions", t, type="product_view", product_id="p") for t in times]
     mixed = random.sample(log, len(log))
-    whole = replay(features, "shop.sessions", log, [(0, len(log))])
-    single = replay(features, "shop.sessions", mixed, [(i, i + 1) for i in range(len(log))])
-    parts = replay(features, "shop.sessions", mixed, [(0, cut), (cut, max(cut, len(log)))])
+    whole = replay(agent, "shop.sessions", log, [(0, len(log))])
+    single = replay(agent, "shop.sessions", mixed, [(i, i + 1) for i in range(len(log))])
+    parts = replay(agent, "shop.sessions", mixed, [(0, cut), (cut, max(cut, len(log)))])
     for key in ((0, "product:trending", "all"), (0, "user:affinity:product", "u1")):
         assert whole.redis[key] == single.redis[key] == parts.redis[key]
 
 
-@pytest.mark.parametrize("agent", [features, views])
+@pytest.mark.parametrize("agent", [*SIDES, pytest.param(views, id="views")])
 @LAWS
 @given(data=st.data())
 def test_topics_may_take_any_turns_and_workers_die(agent: AgentFunction, data: st.DataObject):
@@ -103,4 +107,4 @@ def test_an_agent_is_a_function(agent: AgentFunction, topic: str, data: st.DataO
 
 
 def test_the_laws_cover_every_agent():
-    assert {p.values[0] for p in FED} == {analytics, features, views}
+    assert {p.id.partition("-")[0] for p in FED} == {"analytics", "views", *FEATURES}

@@ -116,7 +116,7 @@ def test_a_topic_and_an_agent_are_looked_into_by_keyboard(opened, shop):
     ends = [f"{lag.end:,}" for tp, lag in positions if tp.topic == "shop.orders"]
     expect(inspector.locator("tbody td:nth-child(2)")).to_have_text(ends)
     expect(topic).to_have_attribute("aria-pressed", "true")
-    opened.get_by_role("button", name="agent features").focus()
+    opened.get_by_role("button", name="agent activity").focus()
     opened.keyboard.press("Space")
     expect(inspector).to_contain_text("shop.sessions, shop.orders")
     expect(inspector).to_contain_text("Last errors")

@@ -26,7 +26,7 @@ KEEP = 3
 #: Kind → its keyspace, and the columns of an update with strategies that make collisions likely.
 NAMES = st.text("ab|:é\x00 ", max_size=2)
 ENTITIES = st.sampled_from(["e1", "e2", "{x}:é"])
-#: As agents.decay makes them: 16 significant bits and a bounded exponent, so that sums are exact.
+#: As ``declared.decay`` makes them: 16 significant bits and a bounded exponent, so sums are exact.
 SCORES = st.builds(lambda m, e: m * 2.0**e, st.integers(2**15, 2**16 - 1), st.integers(-20, 0))
 VERSIONS = st.builds("{:013d}.{:015d}".format, st.integers(0, 3), st.integers(0, 9))
 COLUMNS: dict[Kind, tuple[str, dict[str, Any], dict[str, Any]]] = {

@@ -56,12 +56,12 @@ def test_the_project_s_own_topology_is_right(root):
         ("key: tenant", "key: tenand", 'topics."platform.requests".key', "no such field", "tenant"),
         ("schema: flags", "schema: flagz", 'topics."platform.flags".schema', "no schemas/", "flags"),
         ("key: tenant", "key: status", 'topics."platform.requests".key', "plain string", "another"),
-        ("reads: [shop.sessions, shop.orders]", "reads: [shop.sessions, shop.order]",
-         "agents.features.reads.1", "no such topic", "shop.orders"),
+        ("shop.orders, shop.payments]", "shop.order, shop.payments]",
+         "agents.views.reads.2", "no such topic", "shop.orders"),
         ("flags]}\n", "flugs]}\n", "agents.analytics.writes.tables.5", "not one of", "flags"),
         ('"product:card"]}', '"product:cart"]}', "agents.views.writes.keyspaces.3", "not one", "card"),
         ('[order, "order:history"', '[user, "order:history"', "agents.views.writes.keyspaces.0",
-         "'features' writes it already", "another target"),
+         "'activity' writes it already", "another target"),
         ("{topic: shop.catalog, order", "{topic: shop.kat, order", "clickhouse.tables.catalog.topic",
          "no such topic", "shop.catalog"),
         ("order_by: [route, occurred_at]", "order_by: [root, occurred_at]",
@@ -89,6 +89,14 @@ def test_each_rule(root, old, new, path, wrong, fix):
         expected = line_of("reads: [shop.catalog, shop.sessions, shop.orders, shop.payments]")
     assert found.line == expected
     assert str(found).startswith(f"topology.yaml:{found.line}:{found.column}: {path}: ")
+
+
+def test_what_a_declaration_makes_is_told_at_the_declaration(root):
+    old = "{schema: sessions, key: user_id,"
+    problems = broken(root, old, f"{old} partitions: 8,")
+    found = {p.path: p for p in problems}["declared.activity.from"]
+    assert "(shop.sessions 8, shop.orders 4)" in found.wrong
+    assert found.line == line_of("from: {shop.sessions: {}, shop.orders")
 
 
 @pytest.mark.parametrize(

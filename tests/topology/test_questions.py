@@ -50,10 +50,10 @@ def root(tmp_path):
         ('order: {doc: "An order: its state, lines, payment and history", owner: commerce, keyspaces: [order',
          "order: {keyspaces: [orders", "serve.views.order.keyspaces.0", "no such keyspace", "order"),
         ("{type: hash, located: true, ttl_hours: 960, doc: Units",
-         "{type: hash, decay: *week, located: true, ttl_hours: 960, doc: Units",
+         "{type: hash, decay: {half_life_hours: 1, landmark: 2026-01-01T00:00:00Z}, located: true, ttl_hours: 960, doc: Units",
          "redis.keyspaces.cart.decay", "has no scores", "leave"),
-        ("doc: Recently viewed products", "rings: {m: {bucket_s: 1, slots: 1}}",
-         'redis.keyspaces.user:recent.rings', "has no rings", "leave"),
+        ("doc: What happened to an order and when", "rings: {m: {bucket_s: 1, slots: 1}}",
+         'redis.keyspaces.order:history.rings', "has no rings", "leave"),
     ],
 )  # fmt: skip
 def test_each_check_names_place_and_fix(root, old, new, path, wrong, fix):

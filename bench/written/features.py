@@ -1,4 +1,4 @@
-"""Personalization features by user, and demand by product."""
+"""Personalization features by user, and demand by product: ``bench.written`` says what for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 import polars as pl
 
 from agents.columns import MS, cents, json, last, text
-from agents.decay import AFFINITY_HALF_LIFE_MS, TRENDING_HALF_LIFE_MS, factor
-from agents.rings import rings
+from bench.written.decay import AFFINITY_HALF_LIFE_MS, TRENDING_HALF_LIFE_MS, factor
+from bench.written.rings import rings
 from headrace.frame import Frame
 from headrace.writes import NOTHING, Kind, RedisOps, Writes
 
