@@ -67,6 +67,22 @@ class Block:
     def __len__(self) -> int:
         return len(self.values)
 
+    def split(self, last: int) -> tuple[Block, Block]:
+        """The block up to the offset ``last``, and the rest; ``last`` lies before its own last."""
+        at = int(self.offsets.searchsorted(last, "right"))
+        head = {i: found for i, found in self.headers.items() if i < at}
+        tail = {i - at: found for i, found in self.headers.items() if i >= at}
+        return (
+            Block(
+                self.topic, self.partition, self.first, last, self.values[:at],
+                self.offsets[:at], self.timestamps[:at], self.keys[:at], head,
+            ),
+            Block(
+                self.topic, self.partition, last + 1, self.last, self.values[at:],
+                self.offsets[at:], self.timestamps[at:], self.keys[at:], tail,
+            ),
+        )  # fmt: skip
+
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}]@{self.first}-{self.last}"
 

@@ -20,7 +20,7 @@ from random import Random
 from bench.__main__ import services as stack
 from bench.saga.shop import Shop
 from bench.saga.until import Until
-from bench.saga.wire import PROCESS, ROOT
+from bench.saga.wire import PROCESS
 from loadgen.fulfilment import Faults, Services, orders
 
 LATE_MS, DELAY_MS = 10_000, 200
@@ -60,9 +60,14 @@ def main() -> None:
             shop, workers, len(placed),
             kills=kills, calm_s=2 * LATE_MS / 1_000, wait_s=length_s * 4 + 600, tell=_tell,
         )  # fmt: skip
-        operator = Operator(Path(folder), began + length_s)
+        operator = Operator(shop, began + length_s)
+
+        def done() -> bool:
+            operator.look()
+            return until()
+
         try:
-            runner.run(placed, lambda: operator() or until())
+            runner.run(placed, done)
             seconds = time.monotonic() - began
             wrong, ends = shop.wrong(services, placed), Counter(shop.ends().values())
             moves = shop.moves()
@@ -88,21 +93,21 @@ def main() -> None:
 class Operator:
     """Looks for stuck orders now and then, from a moment on, and resumes them by the command."""
 
-    def __init__(self, root: Path, at: float) -> None:
+    def __init__(self, shop: Shop, at: float) -> None:
         self.resumed = 0
-        self._root, self._at = root, at
+        self._shop, self._at = shop, at
 
-    def __call__(self) -> bool:
-        """Never done."""
-        if time.monotonic() >= self._at:
-            command = [sys.executable, "-m", "headrace.cli.main", "process", "resume", PROCESS]
-            said = subprocess.run(
-                [*command, "--all", "--json"], cwd=self._root, check=True, capture_output=True,
-                text=True, env={**os.environ, "PYTHONPATH": f"{self._root}:{ROOT}"},
-            )  # fmt: skip
-            self.resumed += int(json.loads(said.stdout)["resumed"])
-            self._at = time.monotonic() + OPERATOR_S
-        return False
+    def look(self) -> None:
+        """If it is time to."""
+        if time.monotonic() < self._at:
+            return
+        command = [sys.executable, "-m", "headrace.cli.main", "process", "resume", PROCESS]
+        said = subprocess.run(
+            [*command, "--all", "--json"], cwd=self._shop.root, check=True, capture_output=True,
+            text=True, env={**os.environ, **self._shop.env},
+        )  # fmt: skip
+        self.resumed += int(json.loads(said.stdout)["resumed"])
+        self._at = time.monotonic() + OPERATOR_S
 
 
 def _tell(seconds: float, ended: int, killed: int) -> None:

@@ -50,11 +50,13 @@ class Shop:
 
     def workers(self, count: int) -> Workers:
         """Workers that are started again however often they are killed."""
-        path = f"{self.root}:{ROOT}"
         log = self.root / "workers.log"
-        return Workers(
-            self.root, count, log_file=log, restarts_in_a_row=1_000_000, env={"PYTHONPATH": path}
-        )
+        return Workers(self.root, count, log_file=log, restarts_in_a_row=1_000_000, env=self.env)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What the shop's processes need to import its functions."""
+        return {"PYTHONPATH": f"{self.root}:{ROOT}"}
 
     def runner(self, services: Services, faults: Faults, random: Random) -> Runner:
         """The services, on the shop's topics."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 from headrace.archive.log import Log
 from headrace.archive.reader import Archive, joined
@@ -20,8 +19,7 @@ class History(Closing):
 
     def __init__(self, archive: Archive | None, bootstrap: str) -> None:
         self._archive = archive
-        self._open_log = partial(Log, bootstrap)
-        self._log = self._open_log()
+        self._log = Log(bootstrap)
 
     def close(self) -> None:
         """Disconnect."""
@@ -67,8 +65,7 @@ class History(Closing):
             at = until + 1
         if at > last:
             return
-        with self._open_log() as log:
-            yield from log.blocks(tp, at, last)
+        yield from self._log.blocks(tp, at, last)
 
     def _spans(self, tp: TopicPartition) -> list[tuple[int, int]]:
         return [] if self._archive is None else self._archive.spans(*tp)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaTP
 
@@ -120,7 +119,7 @@ class Log(Closing):
                 heard = time.monotonic()
                 block = read.block
                 if block is not None and block.first <= last:
-                    part = block if block.last <= last else _until(block, last)
+                    part = block if block.last <= last else block.split(last)[0]
                     if len(part):
                         yield part
                 if (block is None and (read.end or 0) > last) or (block and block.last >= last):
@@ -136,19 +135,4 @@ def lost(tp: TopicPartition, first: int, behind: int) -> str:
     return (
         f"{tp}: offsets {first} to {behind - 1} are neither in the archive nor in the log: "
         f"retention has removed them"
-    )
-
-
-def _until(block: Block, last: int) -> Block:
-    """The part of a block up to an offset within it."""
-    end = int(np.searchsorted(block.offsets, last, "right"))
-    return replace(
-        block,
-        last=last,
-        values=block.values[:end],
-        offsets=block.offsets[:end],
-        timestamps=block.timestamps[:end],
-        keys=block.keys[:end],
-        headers={index: found for index, found in block.headers.items() if index < end},
-        nbytes=-1,
     )

@@ -99,7 +99,6 @@ def replay(
         hold=switch is False,
     )
     details = {"do": chosen[0] if chosen else "build"}
-    calm()
     with (
         closing(Building(declared, view, where.clickhouse)) as store,
         audited(declared, where, Act.REPLAY, view, details) as told,
@@ -111,6 +110,7 @@ def replay(
             told |= {name: str(value) for name, value in answer.items()}
             result = None
         else:
+            calm()
             result = run.run()
             answer = _answer(result, watcher)
             told |= {name: str(answer[name]) for name in ("version", "phase", "why")}

@@ -152,24 +152,7 @@ def _cut(
             part = next(ranges)
         block = whole
         while block.last > part.last:
-            head, block = _halves(block, part.last)
+            head, block = block.split(part.last)
             yield part, head
             part = next(ranges)
         yield part, block
-
-
-def _halves(block: Block, last: int) -> tuple[Block, Block]:
-    """The block up to ``last``, and the rest."""
-    at = int(block.offsets.searchsorted(last, "right"))
-    head = {i: found for i, found in block.headers.items() if i < at}
-    tail = {i - at: found for i, found in block.headers.items() if i >= at}
-    return (
-        Block(
-            block.topic, block.partition, block.first, last, block.values[:at],
-            block.offsets[:at], block.timestamps[:at], block.keys[:at], head,
-        ),
-        Block(
-            block.topic, block.partition, last + 1, block.last, block.values[at:],
-            block.offsets[at:], block.timestamps[at:], block.keys[at:], tail,
-        ),
-    )  # fmt: skip
